@@ -1,0 +1,1 @@
+//! The CUDA device of Rushlight, loaded at run time.

@@ -1,0 +1,1 @@
+//! Neural-network modules with PyTorch's parameters, defaults and state dicts.

@@ -1,0 +1,1 @@
+//! What crosses crates: conformance with PyTorch's recorded behaviour, and whole jobs.
