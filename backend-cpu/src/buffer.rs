@@ -1,0 +1,114 @@
+//! Memory of the CPU device, and the one place where it is seen as typed elements.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use rushlight_backend::{Arg, Buffer, Complex32, Complex64, DType, Error, Result, Storage, bf16, f16, numel};
+
+/// A block of memory that is always initialised.
+pub(crate) struct CpuBuffer {
+    words: Vec<u128>,
+    bytes: usize,
+}
+
+impl Buffer for CpuBuffer {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl CpuBuffer {
+    pub(crate) fn new(bytes: usize) -> Result<CpuBuffer> {
+        Ok(CpuBuffer { words: vec![0; bytes.div_ceil(16)], bytes })
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        // SAFETY: `words` holds at least `bytes` initialised bytes, and u8 has no alignment.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.bytes) }
+    }
+
+    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `as_bytes`, and `self` is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.words.as_mut_ptr().cast(), self.bytes) }
+    }
+}
+
+/// One byte that is 0 or 1: the element of `bool` tensors. A Rust `bool` would be undefined for any other byte, and recycled
+/// memory holds any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct Bool(pub u8);
+
+impl From<bool> for Bool {
+    #[inline(always)]
+    fn from(b: bool) -> Bool {
+        Bool(b as u8)
+    }
+}
+
+impl Bool {
+    /// As a Rust truth value.
+    #[inline(always)]
+    pub fn get(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// A type that elements in memory have, for which every bit pattern is a value.
+///
+/// # Safety
+/// The type has the size of its dtype, no padding, and no invalid bit patterns.
+pub unsafe trait Plain: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'static {
+    /// The dtype.
+    const DTYPE: DType;
+}
+
+macro_rules! plain {
+    ($($t:ty: $d:ident),*) => {$(
+        // SAFETY: a number of the dtype's size without padding or invalid values.
+        unsafe impl Plain for $t { const DTYPE: DType = DType::$d; }
+    )*};
+}
+plain!(Bool: Bool, u8: U8, i8: I8, i16: I16, i32: I32, i64: I64, f16: F16, bf16: BF16, f32: F32, f64: F64, Complex32: C64, Complex64: C128);
+
+/// The memory of an input from its first byte on; element `[0, 0, ..]` lies at the layout's offset. Checked: the layout's span
+/// lies inside of it.
+pub(crate) fn input<'a, T: Plain>(arg: &'a Arg<'_>) -> Result<&'a [T]> {
+    let buffer = cpu(arg.storage()?)?;
+    let all = typed::<T>(buffer.as_bytes());
+    if arg.dtype() != T::DTYPE || arg.layout().span().1 > all.len() {
+        return Err(Error::value("backend-cpu", "an input's layout does not fit its memory"));
+    }
+    Ok(all)
+}
+
+/// New memory for `shape` elements.
+pub(crate) fn alloc<T: Plain>(shape: &[usize]) -> Result<CpuBuffer> {
+    CpuBuffer::new(numel(shape) * size_of::<T>())
+}
+
+/// The elements of a buffer.
+pub(crate) fn typed<T: Plain>(bytes: &[u8]) -> &[T] {
+    debug_assert_eq!(bytes.as_ptr() as usize % align_of::<T>(), 0);
+    // SAFETY: buffers are aligned for every element type, initialised, and every bit pattern of T is a value.
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>()) }
+}
+
+/// The elements of a buffer, to write.
+pub(crate) fn typed_mut<T: Plain>(buffer: &mut CpuBuffer) -> &mut [T] {
+    let bytes = buffer.as_bytes_mut();
+    // SAFETY: as in `typed`, and the buffer is borrowed mutably.
+    unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / size_of::<T>()) }
+}
+
+/// The CPU's buffer behind a storage, or an error if the memory is of another device.
+pub(crate) fn cpu(storage: &Storage) -> Result<&CpuBuffer> {
+    let any: &dyn Any = &**storage;
+    any.downcast_ref().ok_or_else(|| Error::device("backend-cpu", "got memory of another device"))
+}
+
+/// The CPU's buffer behind a storage that nobody else holds.
+pub(crate) fn cpu_mut(storage: &mut Storage) -> Result<&mut CpuBuffer> {
+    let any: &mut dyn Any = Arc::get_mut(storage).ok_or_else(|| Error::device("backend-cpu", "memory to write to is shared"))?;
+    any.downcast_mut().ok_or_else(|| Error::device("backend-cpu", "got memory of another device"))
+}

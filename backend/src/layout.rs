@@ -1,0 +1,219 @@
+//! How the elements of a tensor lie in memory, and the arithmetic of views.
+
+use smallvec::SmallVec;
+
+use crate::{Error, Result};
+
+/// The sizes of the dimensions, outermost first. Up to 5 dimensions lie inline.
+pub type Shape = SmallVec<[usize; 5]>;
+/// Steps between neighbours along each dimension, in elements.
+pub type Strides = SmallVec<[isize; 5]>;
+/// Dimension numbers.
+pub type Dims = SmallVec<[usize; 5]>;
+
+/// The number of elements of a shape.
+pub fn numel(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// Shape, strides and offset: element `[i, j, ...]` lies at `offset + i * strides[0] + j * strides[1] + ...`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    shape: Shape,
+    strides: Strides,
+    offset: usize,
+}
+
+impl Layout {
+    /// Row-major elements from the start of memory.
+    pub fn contiguous(shape: &[usize]) -> Layout {
+        let mut strides: Strides = SmallVec::from_elem(0, shape.len());
+        let mut step = 1isize;
+        for (s, &n) in strides.iter_mut().zip(shape).rev() {
+            *s = step;
+            step *= n.max(1) as isize;
+        }
+        Layout { shape: Shape::from_slice(shape), strides, offset: 0 }
+    }
+
+    /// A layout from its parts. The caller answers for its staying inside the memory that it is used with.
+    pub fn new(shape: Shape, strides: Strides, offset: usize) -> Layout {
+        debug_assert_eq!(shape.len(), strides.len());
+        Layout { shape, strides, offset }
+    }
+
+    /// The sizes of the dimensions.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Steps between neighbours along each dimension, in elements.
+    pub fn strides(&self) -> &[isize] {
+        &self.strides
+    }
+
+    /// Where the first element lies, in elements from the start of memory.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// The number of elements.
+    pub fn numel(&self) -> usize {
+        numel(&self.shape)
+    }
+
+    /// Whether the elements lie in row-major order without gaps (from any offset).
+    pub fn is_contiguous(&self) -> bool {
+        let mut step = 1isize;
+        for (&n, &s) in self.shape.iter().zip(&self.strides).rev() {
+            if n != 1 {
+                if s != step {
+                    return self.shape.contains(&0);
+                }
+                step *= n as isize;
+            }
+        }
+        true
+    }
+
+    /// The smallest and one past the largest place in memory that an element has; `(0, 0)` without elements.
+    pub fn span(&self) -> (usize, usize) {
+        if self.shape.contains(&0) {
+            return (0, 0);
+        }
+        let (mut lo, mut hi) = (self.offset as isize, self.offset as isize);
+        for (&n, &s) in self.shape.iter().zip(&self.strides) {
+            let reach = (n as isize - 1) * s;
+            if reach < 0 { lo += reach } else { hi += reach }
+        }
+        (lo as usize, hi as usize + 1)
+    }
+
+    /// The dimensions in a new order. `dims` is a permutation (checked by the shape rule).
+    pub fn permute(&self, dims: &[usize]) -> Layout {
+        Layout {
+            shape: dims.iter().map(|&d| self.shape[d]).collect(),
+            strides: dims.iter().map(|&d| self.strides[d]).collect(),
+            offset: self.offset,
+        }
+    }
+
+    /// Dimensions of size 1 repeated, and new ones in front, without copying: their stride is 0.
+    pub fn expand(&self, shape: &[usize]) -> Layout {
+        let lead = shape.len() - self.rank();
+        let strides =
+            (0..shape.len()).map(|i| if i < lead || (self.shape[i - lead] == 1 && shape[i] != 1) { 0 } else { self.strides[i - lead] });
+        Layout { shape: Shape::from_slice(shape), strides: strides.collect(), offset: self.offset }
+    }
+
+    /// `len` elements along `dim` from `start` on, `step` apart; `step` may be negative.
+    pub fn slice(&self, dim: usize, start: usize, len: usize, step: isize) -> Layout {
+        let mut out = self.clone();
+        if len > 0 && self.numel() > 0 {
+            out.offset = (out.offset as isize + start as isize * self.strides[dim]) as usize;
+        }
+        out.shape[dim] = len;
+        out.strides[dim] *= step;
+        out
+    }
+
+    /// The same elements in the same order under another shape of as many elements, if that needs no copy.
+    pub fn reshape(&self, shape: &[usize]) -> Option<Layout> {
+        if self.shape.as_slice() == shape {
+            return Some(self.clone());
+        }
+        if self.is_contiguous() {
+            return Some(Layout { offset: self.offset, ..Layout::contiguous(shape) });
+        }
+        // From the inside: old dimensions that follow each other without a gap form a run, and each run must be
+        // made up by whole new dimensions.
+        let mut strides: Strides = SmallVec::from_elem(0, shape.len());
+        let mut new = shape.len();
+        let (mut run, mut step) = (1, self.strides[self.rank() - 1]);
+        for old in (0..self.rank()).rev() {
+            run *= self.shape[old];
+            let run_goes_on = old > 0 && (self.shape[old - 1] == 1 || self.strides[old - 1] == run as isize * step);
+            if run_goes_on {
+                continue;
+            }
+            let mut filled = 1;
+            while new > 0 && (filled < run || shape[new - 1] == 1) {
+                new -= 1;
+                strides[new] = filled as isize * step;
+                filled *= shape[new];
+            }
+            if filled != run {
+                return None;
+            }
+            if old > 0 {
+                (run, step) = (1, self.strides[old - 1]);
+            }
+        }
+        (new == 0).then(|| Layout { shape: Shape::from_slice(shape), strides, offset: self.offset })
+    }
+}
+
+/// `dim` counted from the front: negative ones count from the back, as in PyTorch.
+///
+/// # Errors
+/// If there is no such dimension. A 0-d tensor counts as having one.
+pub fn normalize_dim(op: &'static str, dim: isize, rank: usize) -> Result<usize> {
+    let n = rank.max(1) as isize;
+    if dim < -n || dim >= n {
+        return Err(Error::index(
+            op,
+            format!("dimension {dim} is out of range for a tensor of {rank} dimensions: wanted {} to {}", -n, n - 1),
+        ));
+    }
+    Ok((if dim < 0 { dim + n } else { dim }) as usize)
+}
+
+/// All dimensions counted from the front. None at all means every dimension.
+///
+/// # Errors
+/// If one does not exist or is named twice.
+pub fn normalize_dims(op: &'static str, dims: &[isize], rank: usize) -> Result<Dims> {
+    let mut out = Dims::new();
+    for &d in dims {
+        let d = normalize_dim(op, d, rank)?;
+        if out.contains(&d) {
+            return Err(Error::value(op, format!("dimension {d} is named twice in {dims:?}")));
+        }
+        out.push(d);
+    }
+    Ok(out)
+}
+
+/// The shape that shapes have together when dimensions of size 1, and missing ones in front, are repeated.
+///
+/// # Errors
+/// If sizes differ and neither is 1.
+pub fn broadcast_shapes(op: &'static str, shapes: &[&[usize]]) -> Result<Shape> {
+    let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
+    let mut out: Shape = SmallVec::from_elem(1, rank);
+    for s in shapes {
+        let lead = rank - s.len();
+        for (i, &n) in s.iter().enumerate() {
+            let o = &mut out[lead + i];
+            if *o == 1 {
+                *o = n;
+            } else if n != 1 && n != *o {
+                return Err(Error::shape(
+                    op,
+                    format!("shapes {} cannot be broadcast together: sizes {} and {n} meet in dimension {}", join(shapes), *o, lead + i),
+                ));
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn join(shapes: &[&[usize]]) -> String {
+    let text: Vec<_> = shapes.iter().map(|s| format!("{s:?}")).collect();
+    text.join(" and ")
+}
