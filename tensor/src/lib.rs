@@ -1,1 +1,42 @@
-//! Tensors with PyTorch's semantics: one type, value semantics, views, a door for every operation.
+//! Tensors with PyTorch's semantics: one type, value semantics, views, one door for every operation.
+//!
+//! ```
+//! use rushlight_tensor::{DType, Tensor};
+//!
+//! let x = Tensor::new(&[[1.0f32, 2.0], [3.0, 4.0]])?;
+//! let y = x.matmul(&x.t()?)?.add(1.0)?.sum()?;
+//! assert_eq!(y.item::<f32>()?, 5.0 + 11.0 + 11.0 + 25.0 + 4.0);
+//! assert_eq!(y.dtype(), DType::F32);
+//! # rushlight_tensor::Result::Ok(())
+//! ```
+//!
+//! - Named methods return [`Result`]; arithmetic operators (`&a + &b`, `-a`, `a * 2.0`) panic with the same message.
+//! - No operation through one handle changes what another handle sees. Methods that take a tensor by value, and in-place methods
+//!   (`&mut self`), reuse its memory when nobody else holds it.
+//! - Everything is computed through [`apply`]; whoever wants to see every operation implements [`Tracer`].
+
+mod decompose;
+mod defaults;
+mod device;
+mod display;
+mod door;
+mod operand;
+mod operators;
+mod ops;
+mod sizes;
+mod tensor;
+mod tracer;
+
+pub use decompose::decompose;
+pub use defaults::{default_dtype, set_default_dtype};
+pub use device::Device;
+pub use door::{Input, Inputs, Tensors, apply, apply_on, apply1};
+pub use operand::Operand;
+pub use ops::create::{Nested, Options};
+pub use rushlight_backend::{
+    self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Layout, Op, Result, Scalar, Shape, bf16, f16,
+};
+pub use rushlight_backend_cpu::threads::{num_threads, set_num_threads};
+pub use sizes::{IntoSizes, Sizes};
+pub use tensor::Tensor;
+pub use tracer::{Trace, Tracer};

@@ -1,0 +1,8 @@
+//! The methods that users call, one file a family, and the decompositions of the family's composite operations.
+
+pub(crate) mod create;
+mod index;
+pub(crate) mod matmul;
+pub(crate) mod pointwise;
+mod reduce;
+mod shape;

@@ -1,0 +1,485 @@
+//! Element by element: arithmetic, comparisons, functions, casts.
+
+use rushlight_backend::op::{Binary, Pointwise, Rounding, Unary};
+use rushlight_backend::{DType, Error, Result, Scalar, promote};
+
+use crate::{Device, Input, Operand, Tensor, Tensors, apply1, default_dtype};
+
+impl Operand<'_> {
+    fn as_promote(&self) -> promote::Operand {
+        match self {
+            Operand::Tensor(t) => promote::Operand::Tensor(t.dtype(), t.dim()),
+            Operand::Scalar(s) => promote::Operand::Scalar(*s),
+        }
+    }
+}
+
+/// The type in which an operation on these operands is computed: PyTorch's `result_type`.
+pub(crate) fn common_type(operands: &[Operand<'_>]) -> DType {
+    let mut list = smallvec::SmallVec::<[promote::Operand; 3]>::new();
+    list.extend(operands.iter().map(Operand::as_promote));
+    promote::result_type(&list, default_dtype())
+}
+
+/// The type in which `op` computes, when its operands have the common type `dtype`.
+fn compute_type(op: Binary, dtype: DType) -> DType {
+    match op {
+        Binary::Div(Rounding::None) | Binary::Atan2 if !dtype.is_differentiable() => default_dtype(),
+        _ => dtype,
+    }
+}
+
+fn cast(x: Input<'_>, dtype: DType) -> Result<Input<'_>> {
+    if x.tensor().dtype() == dtype { Ok(x) } else { apply1(Pointwise::Cast(dtype), [x]).map(Input::Own) }
+}
+
+/// `op(x, other)` with promotion; the memory of an owned `x` may be reused.
+pub(crate) fn binary(op: Binary, x: Input<'_>, other: Operand<'_>) -> Result<Tensor> {
+    match other {
+        Operand::Tensor(y) if x.tensor().dtype() == y.dtype() && compute_type(op, y.dtype()) == y.dtype() => {
+            apply1(Pointwise::Binary(op), [x, Input::Ref(y)])
+        }
+        Operand::Tensor(y) => {
+            let dtype = compute_type(op, common_type(&[Operand::Tensor(x.tensor()), other]));
+            apply1(Pointwise::Binary(op), [cast(x, dtype)?, cast(Input::Ref(y), dtype)?])
+        }
+        Operand::Scalar(scalar) => with_scalar(op, x, scalar, false),
+    }
+}
+
+/// `op(scalar, x)` with promotion.
+pub(crate) fn reflected(op: Binary, scalar: Scalar, x: Input<'_>) -> Result<Tensor> {
+    with_scalar(op, x, scalar, true)
+}
+
+fn with_scalar(op: Binary, x: Input<'_>, scalar: Scalar, reflected: bool) -> Result<Tensor> {
+    let common = common_type(&[Operand::Tensor(x.tensor()), Operand::Scalar(scalar)]);
+    let integer_power = op == Binary::Pow && !reflected && common.is_int() && scalar.to_i64() < 0;
+    if integer_power {
+        return Err(Error::value("pow", "integers to negative integer powers are not allowed"));
+    }
+    apply1(Pointwise::WithScalar { op, scalar, reflected }, [cast(x, compute_type(op, common))?])
+}
+
+/// `f(x)`; integers become the default float type where the function needs it.
+pub(crate) fn unary(f: Unary, x: Input<'_>) -> Result<Tensor> {
+    let dtype = x.tensor().dtype();
+    let x = if dtype.is_differentiable() || f.takes_integers() { x } else { cast(x, default_dtype())? };
+    apply1(Pointwise::Unary(f), [x])
+}
+
+macro_rules! unary_methods {
+    ($($(#[$doc:meta])* $name:ident => $f:expr;)*) => {
+        impl Tensor {$(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// If the dtype does not fit.
+            pub fn $name(&self) -> Result<Tensor> {
+                unary($f, Input::Ref(self))
+            }
+        )*}
+    };
+}
+
+unary_methods! {
+    /// `-x`.
+    neg => Unary::Neg;
+    /// The absolute value; its derivative at 0 is 0.
+    abs => Unary::Abs;
+    /// -1, 0 or 1.
+    sign => Unary::Sign;
+    /// `1 / x`.
+    reciprocal => Unary::Reciprocal;
+    /// `x * x`.
+    square => Unary::Square;
+    /// The square root.
+    sqrt => Unary::Sqrt;
+    /// `1 / sqrt(x)`.
+    rsqrt => Unary::Rsqrt;
+    /// e to the power of x.
+    exp => Unary::Exp;
+    /// 2 to the power of x.
+    exp2 => Unary::Exp2;
+    /// `exp(x) - 1`, accurate near 0.
+    expm1 => Unary::Expm1;
+    /// The natural logarithm.
+    log => Unary::Log;
+    /// The logarithm to base 2.
+    log2 => Unary::Log2;
+    /// The logarithm to base 10.
+    log10 => Unary::Log10;
+    /// `log(1 + x)`, accurate near 0.
+    log1p => Unary::Log1p;
+    /// The sine (radians).
+    sin => Unary::Sin;
+    /// The cosine (radians).
+    cos => Unary::Cos;
+    /// The tangent (radians).
+    tan => Unary::Tan;
+    /// The inverse sine.
+    asin => Unary::Asin;
+    /// The inverse cosine.
+    acos => Unary::Acos;
+    /// The inverse tangent.
+    atan => Unary::Atan;
+    /// The hyperbolic sine.
+    sinh => Unary::Sinh;
+    /// The hyperbolic cosine.
+    cosh => Unary::Cosh;
+    /// The hyperbolic tangent.
+    tanh => Unary::Tanh;
+    /// The inverse hyperbolic sine.
+    asinh => Unary::Asinh;
+    /// The inverse hyperbolic cosine.
+    acosh => Unary::Acosh;
+    /// The inverse hyperbolic tangent.
+    atanh => Unary::Atanh;
+    /// The error function.
+    erf => Unary::Erf;
+    /// `1 - erf(x)`, accurate for large x.
+    erfc => Unary::Erfc;
+    /// Rounded down.
+    floor => Unary::Floor;
+    /// Rounded up.
+    ceil => Unary::Ceil;
+    /// Rounded to the nearest integer, halves to even.
+    round => Unary::Round;
+    /// Rounded towards zero.
+    trunc => Unary::Trunc;
+    /// `1 / (1 + exp(-x))`.
+    sigmoid => Unary::Sigmoid;
+    /// `log(sigmoid(x))`.
+    logsigmoid => Unary::LogSigmoid;
+    /// `max(x, 0)`; its derivative at 0 is 0.
+    relu => Unary::Relu;
+    /// `x * Phi(x)`, exact.
+    gelu => Unary::Gelu;
+    /// GELU by its tanh approximation.
+    gelu_tanh => Unary::GeluTanh;
+    /// `x * sigmoid(x)`.
+    silu => Unary::Silu;
+    /// `x * tanh(softplus(x))`.
+    mish => Unary::Mish;
+    /// SELU.
+    selu => Unary::Selu;
+    /// `min(max(x, 0), 6)`.
+    relu6 => Unary::Relu6;
+    /// `relu6(x + 3) / 6`.
+    hardsigmoid => Unary::Hardsigmoid;
+    /// `x * hardsigmoid(x)`.
+    hardswish => Unary::Hardswish;
+    /// All bits turned (booleans: not).
+    bitwise_not => Unary::BitwiseNot;
+    /// Whether zero (`bool`).
+    logical_not => Unary::LogicalNot;
+    /// Whether not a number (`bool`).
+    isnan => Unary::IsNan;
+    /// Whether infinite (`bool`).
+    isinf => Unary::IsInf;
+    /// Whether neither infinite nor NaN (`bool`).
+    isfinite => Unary::IsFinite;
+}
+
+macro_rules! binary_methods {
+    ($($(#[$doc:meta])* $name:ident => $op:expr;)*) => {
+        impl Tensor {$(
+            $(#[$doc])*
+            ///
+            /// Takes a tensor (broadcast) or a number; dtypes are promoted as in PyTorch.
+            ///
+            /// # Errors
+            /// If the shapes cannot be broadcast together, or the dtype does not fit.
+            pub fn $name<'b>(&self, other: impl Into<Operand<'b>>) -> Result<Tensor> {
+                binary($op, Input::Ref(self), other.into())
+            }
+        )*}
+    };
+}
+
+binary_methods! {
+    /// `x + y`.
+    add => Binary::Add;
+    /// `x - y`.
+    sub => Binary::Sub;
+    /// `x * y`.
+    mul => Binary::Mul;
+    /// `x / y`; integers give floats.
+    div => Binary::Div(Rounding::None);
+    /// `x / y` rounded towards zero.
+    div_trunc => Binary::Div(Rounding::Trunc);
+    /// `x / y` rounded down.
+    floor_divide => Binary::Div(Rounding::Floor);
+    /// Python's remainder: it has y's sign.
+    remainder => Binary::Remainder;
+    /// C's remainder: it has x's sign.
+    fmod => Binary::Fmod;
+    /// x to the power of y.
+    pow => Binary::Pow;
+    /// The larger one; NaN if either is.
+    maximum => Binary::Maximum;
+    /// The smaller one; NaN if either is.
+    minimum => Binary::Minimum;
+    /// The angle of the point (y, x) where this tensor is y.
+    atan2 => Binary::Atan2;
+    /// Whether equal (`bool`).
+    eq => Binary::Eq;
+    /// Whether different (`bool`).
+    ne => Binary::Ne;
+    /// Whether less (`bool`).
+    lt => Binary::Lt;
+    /// Whether less or equal (`bool`).
+    le => Binary::Le;
+    /// Whether greater (`bool`).
+    gt => Binary::Gt;
+    /// Whether greater or equal (`bool`).
+    ge => Binary::Ge;
+    /// Whether both are non-zero (`bool`).
+    logical_and => Binary::LogicalAnd;
+    /// Whether one is non-zero (`bool`).
+    logical_or => Binary::LogicalOr;
+    /// Whether exactly one is non-zero (`bool`).
+    logical_xor => Binary::LogicalXor;
+    /// The bits that both have.
+    bitwise_and => Binary::BitwiseAnd;
+    /// The bits that one has.
+    bitwise_or => Binary::BitwiseOr;
+    /// The bits that exactly one has.
+    bitwise_xor => Binary::BitwiseXor;
+}
+
+impl Tensor {
+    /// `scalar - x`.
+    ///
+    /// # Errors
+    /// If the tensor is `bool`.
+    pub fn rsub(&self, scalar: impl Into<Scalar>) -> Result<Tensor> {
+        reflected(Binary::Sub, scalar.into(), Input::Ref(self))
+    }
+
+    /// `scalar` to the power of x.
+    ///
+    /// # Errors
+    /// If the dtype does not fit.
+    pub fn rpow(&self, scalar: impl Into<Scalar>) -> Result<Tensor> {
+        reflected(Binary::Pow, scalar.into(), Input::Ref(self))
+    }
+
+    /// Limited to `min..=max`; either may be absent. The derivative passes at the bounds.
+    ///
+    /// # Errors
+    /// If both are absent, or the tensor is complex.
+    pub fn clamp(&self, min: impl Into<Option<f64>>, max: impl Into<Option<f64>>) -> Result<Tensor> {
+        let (min, max) = (min.into(), max.into());
+        if min.is_none() && max.is_none() {
+            return Err(Error::value("clamp", "needs a lower or an upper bound"));
+        }
+        let f = Unary::Clamp { min: min.unwrap_or(f64::NEG_INFINITY), max: max.unwrap_or(f64::INFINITY) };
+        unary(f, Input::Ref(self))
+    }
+
+    /// `x` for positive x, else `alpha * (exp(x) - 1)`. PyTorch's default alpha is 1.
+    ///
+    /// # Errors
+    /// If the dtype does not fit.
+    pub fn elu(&self, alpha: f64) -> Result<Tensor> {
+        unary(Unary::Elu { alpha }, Input::Ref(self))
+    }
+
+    /// `x` for positive x, else `slope * x`. PyTorch's default slope is 0.01.
+    ///
+    /// # Errors
+    /// If the dtype does not fit.
+    pub fn leaky_relu(&self, slope: f64) -> Result<Tensor> {
+        unary(Unary::LeakyRelu { slope }, Input::Ref(self))
+    }
+
+    /// `log(1 + exp(beta x)) / beta`, x itself where `beta x > threshold`. PyTorch's defaults are 1 and 20.
+    ///
+    /// # Errors
+    /// If the dtype does not fit.
+    pub fn softplus(&self, beta: f64, threshold: f64) -> Result<Tensor> {
+        unary(Unary::Softplus { beta, threshold }, Input::Ref(self))
+    }
+
+    /// `self ? x : y`: this tensor is the condition (`bool`). Tensors are broadcast, dtypes promoted.
+    ///
+    /// # Errors
+    /// If the condition is not `bool` or the shapes do not fit.
+    pub fn where_<'b>(&self, x: impl Into<Operand<'b>>, y: impl Into<Operand<'b>>) -> Result<Tensor> {
+        let (x, y) = (x.into(), y.into());
+        let dtype = common_type(&[x, y]);
+        let operand = |o: Operand<'b>| match o {
+            Operand::Tensor(t) => cast(Input::Ref(t), dtype),
+            Operand::Scalar(s) => Tensor::full([0usize; 0], s, (dtype, self.device())).map(Input::Own),
+        };
+        apply1(Pointwise::Where, [Input::Ref(self), operand(x)?, operand(y)?])
+    }
+
+    /// `value` where the mask (`bool`, broadcast) is true, this tensor elsewhere.
+    ///
+    /// # Errors
+    /// If the mask is not `bool` or does not fit.
+    pub fn masked_fill(&self, mask: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+        let value = Tensor::full([0usize; 0], value.into(), (self.dtype(), self.device()))?;
+        apply1(Pointwise::Where, [mask, &value, self])
+    }
+
+    /// Converted to another dtype; the same tensor if it has that dtype.
+    ///
+    /// # Errors
+    /// If the device does not have the dtype.
+    pub fn to_dtype(&self, dtype: DType) -> Result<Tensor> {
+        cast(Input::Ref(self), dtype).map(Input::into_tensor)
+    }
+
+    /// Copied to another device; the same tensor if it is there. The copy is outside of any graph.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn to_device(&self, device: Device) -> Result<Tensor> {
+        if self.device() == device {
+            return Ok(self.clone());
+        }
+        let storage = device.backend().upload(&self.to_bytes()?)?;
+        Ok(Tensor::from_parts(storage, rushlight_backend::Layout::contiguous(self.shape()), self.dtype(), device))
+    }
+}
+
+/// The derivative of a unary function, written in tensor operations: `x` is its input, `y` its output. `None` where the derivative is
+/// zero wherever it exists.
+///
+/// It serves forward mode, derivatives of higher order, and backends without a kernel for [`Pointwise::UnaryGrad`].
+///
+/// # Errors
+/// Those of the operations.
+pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Result<Option<Tensor>> {
+    use Unary::*;
+    let of =
+        |t: Option<&Tensor>, which: &str| t.cloned().ok_or_else(|| Error::autograd(f.name(), format!("the derivative needs the {which}")));
+    let input = || of(x, "input");
+    let output = || of(y, "output");
+    let d = match f {
+        Neg => return input().or_else(|_| output()).and_then(|t| t.full_like(-1.0)).map(Some),
+        Abs => input()?.sign()?,
+        Square => input()?.mul(2.0)?,
+        Reciprocal => output()?.square()?.neg()?,
+        Sqrt => output()?.mul(2.0)?.reciprocal()?,
+        Rsqrt => output()?.pow(3)?.mul(-0.5)?,
+        Exp => output()?,
+        Exp2 => output()?.mul(std::f64::consts::LN_2)?,
+        Expm1 => output()?.add(1.0)?,
+        Log => input()?.reciprocal()?,
+        Log2 => input()?.mul(std::f64::consts::LN_2)?.reciprocal()?,
+        Log10 => input()?.mul(std::f64::consts::LN_10)?.reciprocal()?,
+        Log1p => input()?.add(1.0)?.reciprocal()?,
+        Sin => input()?.cos()?,
+        Cos => input()?.sin()?.neg()?,
+        Tan => output()?.square()?.add(1.0)?,
+        Asin => input()?.square()?.rsub(1.0)?.rsqrt()?,
+        Acos => input()?.square()?.rsub(1.0)?.rsqrt()?.neg()?,
+        Atan => input()?.square()?.add(1.0)?.reciprocal()?,
+        Sinh => input()?.cosh()?,
+        Cosh => input()?.sinh()?,
+        Tanh => output()?.square()?.rsub(1.0)?,
+        Asinh => input()?.square()?.add(1.0)?.rsqrt()?,
+        Acosh => input()?.square()?.sub(1.0)?.rsqrt()?,
+        Atanh => input()?.square()?.rsub(1.0)?.reciprocal()?,
+        Erf => input()?.square()?.neg()?.exp()?.mul(std::f64::consts::FRAC_2_SQRT_PI)?,
+        Erfc => input()?.square()?.neg()?.exp()?.mul(-std::f64::consts::FRAC_2_SQRT_PI)?,
+        Sigmoid => {
+            let y = output()?;
+            y.mul(&y.rsub(1.0)?)?
+        }
+        LogSigmoid => input()?.neg()?.sigmoid()?,
+        Relu => {
+            let y = output()?;
+            y.gt(0)?.to_dtype(y.dtype())?
+        }
+        Gelu => {
+            // Phi(x) + x phi(x)
+            let x = input()?;
+            let cdf = x.mul(std::f64::consts::FRAC_1_SQRT_2)?.erf()?.add(1.0)?.mul(0.5)?;
+            let pdf = x.square()?.mul(-0.5)?.exp()?.mul(0.5 * std::f64::consts::FRAC_1_SQRT_2 * std::f64::consts::FRAC_2_SQRT_PI)?;
+            cdf.add(&x.mul(&pdf)?)?
+        }
+        GeluTanh => {
+            // y = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3)
+            let x = input()?;
+            let k = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+            let x2 = x.square()?;
+            let t = x2.mul(0.044715)?.add(1.0)?.mul(&x)?.mul(k)?.tanh()?;
+            let du = x2.mul(3.0 * 0.044715)?.add(1.0)?.mul(k)?;
+            let right = t.square()?.rsub(1.0)?.mul(&du)?.mul(&x)?;
+            t.add(1.0)?.add(&right)?.mul(0.5)?
+        }
+        Silu => {
+            let x = input()?;
+            let s = x.sigmoid()?;
+            x.mul(&s.rsub(1.0)?)?.add(1.0)?.mul(&s)?
+        }
+        Mish => {
+            let x = input()?;
+            let (s, t) = (x.sigmoid()?, x.softplus(1.0, 20.0)?.tanh()?);
+            t.square()?.rsub(1.0)?.mul(&s)?.mul(&x)?.add(&t)?
+        }
+        Selu => {
+            const ALPHA: f64 = 1.673_263_242_354_377_2;
+            const SCALE: f64 = 1.050_700_987_355_480_5;
+            let x = input()?;
+            let low = x.clamp(None, 0.0)?.exp()?.mul(ALPHA * SCALE)?;
+            x.gt(0)?.where_(SCALE, &low)?.to_dtype(x.dtype())?
+        }
+        Elu { alpha } => {
+            let x = input()?;
+            let low = x.clamp(None, 0.0)?.exp()?.mul(alpha)?;
+            x.gt(0)?.where_(1.0, &low)?.to_dtype(x.dtype())?
+        }
+        LeakyRelu { slope } => {
+            let x = input()?;
+            x.gt(0)?.where_(1.0, slope)?.to_dtype(x.dtype())?
+        }
+        Softplus { beta, threshold } => {
+            let x = input()?;
+            let z = x.mul(beta)?;
+            z.gt(threshold)?.where_(1.0, &z.sigmoid()?)?.to_dtype(x.dtype())?
+        }
+        Relu6 => {
+            let x = input()?;
+            x.gt(0)?.logical_and(&x.lt(6)?)?.to_dtype(x.dtype())?
+        }
+        Hardsigmoid => {
+            let x = input()?;
+            x.gt(-3)?.logical_and(&x.lt(3)?)?.to_dtype(x.dtype())?.div(6.0)?
+        }
+        Hardswish => {
+            let x = input()?;
+            let middle = x.div(3.0)?.add(0.5)?;
+            let upper = x.ge(3)?.to_dtype(x.dtype())?;
+            x.gt(-3)?.logical_and(&x.lt(3)?)?.where_(&middle, &upper)?
+        }
+        Clamp { min, max } => {
+            let x = input()?;
+            x.ge(min)?.logical_and(&x.le(max)?)?.to_dtype(x.dtype())?
+        }
+        Sign | Floor | Ceil | Round | Trunc => return Ok(None),
+        BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => {
+            return Err(Error::autograd(f.name(), "is not differentiable"));
+        }
+    };
+    Ok(Some(d))
+}
+
+/// Composite operations of this family in smaller ones.
+pub(crate) fn decompose(op: &Pointwise, inputs: &[&Tensor]) -> Option<Result<Tensors>> {
+    match (op, inputs) {
+        (Pointwise::UnaryGrad(f), [g, saved]) => {
+            let derivative = unary_derivative(*f, Some(saved), Some(saved));
+            Some(derivative.and_then(|d| match d {
+                Some(d) => Ok(smallvec::smallvec![g.mul(&d)?]),
+                None => Ok(smallvec::smallvec![g.mul(0.0)?]),
+            }))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,278 @@
+//! Over dimensions: sums, means, extrema.
+//!
+//! `x.sum()` reduces all dimensions, `x.sum_dim(dims, keepdim)` some of them.
+
+use rushlight_backend::op::{Reduce, Reduction};
+use rushlight_backend::{DType, Dims, Result, normalize_dim, normalize_dims};
+
+use crate::{IntoSizes, Tensor, Tensors, apply, apply1, default_dtype};
+
+fn all_dims(x: &Tensor) -> Dims {
+    (0..x.dim()).collect()
+}
+
+fn some_dims(op: &'static str, x: &Tensor, dims: impl IntoSizes) -> Result<Dims> {
+    let mut dims = normalize_dims(op, &dims.into_sizes(), x.dim())?;
+    dims.sort_unstable();
+    // A 0-d tensor may be asked for its dimension 0, which it does not have.
+    dims.retain(|d| *d < x.dim());
+    Ok(dims)
+}
+
+impl Tensor {
+    fn reduce(&self, kind: Reduction, dims: Dims, keepdim: bool) -> Result<Tensor> {
+        apply1(Reduce { kind, dims, keepdim }, [self])
+    }
+
+    /// Integers and booleans are summed and multiplied as int64.
+    fn wide(&self) -> Result<Tensor> {
+        if self.dtype().is_differentiable() { Ok(self.clone()) } else { self.to_dtype(DType::I64) }
+    }
+
+    /// The sum of all elements. Integers and booleans give int64.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn sum(&self) -> Result<Tensor> {
+        self.wide()?.reduce(Reduction::Sum, all_dims(self), false)
+    }
+
+    /// The sum over dimensions.
+    ///
+    /// # Errors
+    /// If a dimension does not exist or is named twice.
+    ///
+    /// ```
+    /// # use rushlight_tensor::Tensor;
+    /// let x = Tensor::new(&[[1.0f32, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(x.sum_dim(-1, false)?.to_vec::<f32>()?, [3.0, 7.0]);
+    /// assert_eq!(x.sum_dim([0, 1], true)?.shape(), [1, 1]);
+    /// # rushlight_tensor::Result::Ok(())
+    /// ```
+    pub fn sum_dim(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        self.wide()?.reduce(Reduction::Sum, some_dims("sum", self, dims)?, keepdim)
+    }
+
+    /// The sum over what broadcasting this shape to the tensor's repeated: the transpose of `expand`.
+    ///
+    /// # Errors
+    /// If the shape cannot be broadcast to the tensor's.
+    pub fn sum_to_size(&self, shape: &[usize]) -> Result<Tensor> {
+        if self.shape() == shape {
+            return Ok(self.clone());
+        }
+        let lead = self.dim().saturating_sub(shape.len());
+        let dims: Dims = (0..self.dim()).filter(|&d| d < lead || (shape[d - lead] == 1 && self.shape()[d] != 1)).collect();
+        let summed = if dims.is_empty() { self.clone() } else { self.reduce(Reduction::Sum, dims, true)? };
+        summed.reshape(shape)
+    }
+
+    /// The mean of all elements (floats only).
+    ///
+    /// # Errors
+    /// If the tensor is not floating point.
+    pub fn mean(&self) -> Result<Tensor> {
+        self.reduce(Reduction::Mean, all_dims(self), false)
+    }
+
+    /// The mean over dimensions (floats only).
+    ///
+    /// # Errors
+    /// If the tensor is not floating point, or a dimension does not exist or is named twice.
+    pub fn mean_dim(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        self.reduce(Reduction::Mean, some_dims("mean", self, dims)?, keepdim)
+    }
+
+    /// The product of all elements. Integers and booleans give int64.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn prod(&self) -> Result<Tensor> {
+        self.wide()?.reduce(Reduction::Prod, all_dims(self), false)
+    }
+
+    /// The product over one dimension.
+    ///
+    /// # Errors
+    /// If the dimension does not exist.
+    pub fn prod_dim(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
+        self.wide()?.reduce(Reduction::Prod, some_dims("prod", self, dim)?, keepdim)
+    }
+
+    /// The variance over all elements, with Bessel's correction (PyTorch's default, `correction` = 1).
+    ///
+    /// # Errors
+    /// If the tensor is not floating point.
+    pub fn var(&self, correction: f64) -> Result<Tensor> {
+        self.reduce(Reduction::Var { correction }, all_dims(self), false)
+    }
+
+    /// The variance over dimensions: squared deviations from the mean, divided by the number of elements less `correction`.
+    ///
+    /// # Errors
+    /// If the tensor is not floating point, or a dimension does not exist or is named twice.
+    pub fn var_dim(&self, dims: impl IntoSizes, correction: f64, keepdim: bool) -> Result<Tensor> {
+        self.reduce(Reduction::Var { correction }, some_dims("var", self, dims)?, keepdim)
+    }
+
+    /// The square root of the variance over all elements.
+    ///
+    /// # Errors
+    /// As [`var`](Tensor::var).
+    pub fn std(&self, correction: f64) -> Result<Tensor> {
+        self.var(correction)?.sqrt()
+    }
+
+    /// The square root of the variance over dimensions.
+    ///
+    /// # Errors
+    /// As [`var_dim`](Tensor::var_dim).
+    pub fn std_dim(&self, dims: impl IntoSizes, correction: f64, keepdim: bool) -> Result<Tensor> {
+        self.var_dim(dims, correction, keepdim)?.sqrt()
+    }
+
+    /// The largest element of all; equal ones share the gradient.
+    ///
+    /// # Errors
+    /// If there are no elements.
+    pub fn max(&self) -> Result<Tensor> {
+        self.reduce(Reduction::Amax, all_dims(self), false)
+    }
+
+    /// The smallest element of all; equal ones share the gradient.
+    ///
+    /// # Errors
+    /// If there are no elements.
+    pub fn min(&self) -> Result<Tensor> {
+        self.reduce(Reduction::Amin, all_dims(self), false)
+    }
+
+    /// The largest elements over dimensions; equal ones share the gradient. No dimensions means all.
+    ///
+    /// # Errors
+    /// If there are no elements, or a dimension does not exist.
+    pub fn amax(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        self.extreme(Reduction::Amax, "amax", dims, keepdim)
+    }
+
+    /// The smallest elements over dimensions; equal ones share the gradient. No dimensions means all.
+    ///
+    /// # Errors
+    /// If there are no elements, or a dimension does not exist.
+    pub fn amin(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        self.extreme(Reduction::Amin, "amin", dims, keepdim)
+    }
+
+    fn extreme(&self, kind: Reduction, op: &'static str, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        let dims = dims.into_sizes();
+        let dims = if dims.is_empty() { all_dims(self) } else { some_dims(op, self, dims)? };
+        self.reduce(kind, dims, keepdim)
+    }
+
+    /// The largest elements of a dimension and their places (the first of equals): values, indices.
+    ///
+    /// # Errors
+    /// If the dimension is empty or does not exist.
+    pub fn max_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+        self.with_index(Reduction::Max, "max", dim, keepdim)
+    }
+
+    /// The smallest elements of a dimension and their places (the first of equals): values, indices.
+    ///
+    /// # Errors
+    /// If the dimension is empty or does not exist.
+    pub fn min_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+        self.with_index(Reduction::Min, "min", dim, keepdim)
+    }
+
+    fn with_index(&self, kind: Reduction, op: &'static str, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+        let dim = normalize_dim(op, dim, self.dim())?;
+        let mut results: Tensors = apply(Reduce { kind, dims: smallvec::smallvec![dim], keepdim }, [self])?;
+        let indices = results.swap_remove(1);
+        Ok((results.swap_remove(0), indices))
+    }
+
+    /// The place of the largest element (the first of equals), over all elements as they lie in row-major order.
+    ///
+    /// # Errors
+    /// If there are no elements.
+    pub fn argmax(&self) -> Result<Tensor> {
+        self.reshape(-1)?.argmax_dim(0, false)
+    }
+
+    /// The place of the smallest element (the first of equals), over all elements as they lie in row-major order.
+    ///
+    /// # Errors
+    /// If there are no elements.
+    pub fn argmin(&self) -> Result<Tensor> {
+        self.reshape(-1)?.argmin_dim(0, false)
+    }
+
+    /// The places of the largest elements of a dimension (the first of equals), int64.
+    ///
+    /// # Errors
+    /// If the dimension is empty or does not exist.
+    pub fn argmax_dim(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
+        let dim = normalize_dim("argmax", dim, self.dim())?;
+        self.reduce(Reduction::Argmax, smallvec::smallvec![dim], keepdim)
+    }
+
+    /// The places of the smallest elements of a dimension (the first of equals), int64.
+    ///
+    /// # Errors
+    /// If the dimension is empty or does not exist.
+    pub fn argmin_dim(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
+        let dim = normalize_dim("argmin", dim, self.dim())?;
+        self.reduce(Reduction::Argmin, smallvec::smallvec![dim], keepdim)
+    }
+
+    /// Whether all elements are non-zero (`bool`).
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn all(&self) -> Result<Tensor> {
+        self.reduce(Reduction::All, all_dims(self), false)
+    }
+
+    /// Whether any element is non-zero (`bool`).
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn any(&self) -> Result<Tensor> {
+        self.reduce(Reduction::Any, all_dims(self), false)
+    }
+
+    /// Whether all elements of dimensions are non-zero (`bool`).
+    ///
+    /// # Errors
+    /// If a dimension does not exist or is named twice.
+    pub fn all_dim(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        self.reduce(Reduction::All, some_dims("all", self, dims)?, keepdim)
+    }
+
+    /// Whether any element of dimensions is non-zero (`bool`).
+    ///
+    /// # Errors
+    /// If a dimension does not exist or is named twice.
+    pub fn any_dim(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        self.reduce(Reduction::Any, some_dims("any", self, dims)?, keepdim)
+    }
+
+    /// The logarithm of the sum of exponentials over dimensions, without overflow. Integers become floats.
+    ///
+    /// # Errors
+    /// If a dimension does not exist or is named twice.
+    pub fn logsumexp(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        let x = if self.dtype().is_differentiable() { self.clone() } else { self.to_dtype(default_dtype())? };
+        let dims = some_dims("logsumexp", self, dims)?;
+        if x.numel() == 0 {
+            return x.exp()?.reduce(Reduction::Sum, dims, keepdim)?.log();
+        }
+        let top = x.with_trace(None).reduce(Reduction::Amax, dims.clone(), true)?;
+        // An infinite maximum would give inf - inf.
+        let top = top.isfinite()?.where_(&top, &top.zeros_like()?)?;
+        let sum = x.sub(&top)?.exp()?.reduce(Reduction::Sum, dims.clone(), true)?.log()?.add(&top)?;
+        let shape = Reduce { kind: Reduction::Sum, dims, keepdim }.reduced_shape(x.shape());
+        sum.reshape(shape.as_slice())
+    }
+}

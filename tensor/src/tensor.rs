@@ -1,0 +1,180 @@
+//! The tensor type.
+
+use std::sync::Arc;
+
+use rushlight_backend::{DType, Element, Error, Layout, MetaRef, Result, Storage};
+
+use crate::{Device, Trace};
+
+/// A multi-dimensional array: shape, dtype and device are known at run time. A cheap handle: `clone` counts a reference.
+///
+/// Values never change under a handle: what looks like a change in place works on memory that nobody else sees.
+#[derive(Clone)]
+pub struct Tensor {
+    data: Arc<Data>,
+    trace: Option<Trace>,
+}
+
+pub(crate) struct Data {
+    pub(crate) storage: Storage,
+    pub(crate) layout: Layout,
+    pub(crate) dtype: DType,
+    pub(crate) device: Device,
+}
+
+impl Tensor {
+    /// A tensor over memory of a device. For backends and readers of files; users have [`Tensor::from_vec`].
+    ///
+    /// # Errors
+    /// If the layout reaches beyond the memory.
+    pub fn from_storage(storage: Storage, layout: Layout, dtype: DType, device: Device) -> Result<Tensor> {
+        let wanted = layout.span().1.checked_mul(dtype.size());
+        if wanted.is_none_or(|w| w > storage.bytes()) {
+            return Err(Error::value("from_storage", format!("{layout:?} of {dtype} reaches beyond {} bytes", storage.bytes())));
+        }
+        Ok(Tensor::from_parts(storage, layout, dtype, device))
+    }
+
+    pub(crate) fn from_parts(storage: Storage, layout: Layout, dtype: DType, device: Device) -> Tensor {
+        Tensor { data: Arc::new(Data { storage, layout, dtype, device }), trace: None }
+    }
+
+    pub(crate) fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The parts of a tensor that nobody else holds a handle of, or the tensor back.
+    pub(crate) fn into_data(self) -> std::result::Result<Data, Tensor> {
+        match self.trace {
+            None => Arc::try_unwrap(self.data).map_err(|data| Tensor { data, trace: None }),
+            trace => Err(Tensor { data: self.data, trace }),
+        }
+    }
+
+    /// The sizes of the dimensions.
+    pub fn shape(&self) -> &[usize] {
+        self.data.layout.shape()
+    }
+
+    /// The size of one dimension; negative numbers count from the back.
+    ///
+    /// # Errors
+    /// If there is no such dimension.
+    pub fn size(&self, dim: isize) -> Result<usize> {
+        let d = rushlight_backend::normalize_dim("size", dim, self.dim())?;
+        self.shape().get(d).copied().ok_or_else(|| Error::index("size", "a 0-d tensor has no dimensions"))
+    }
+
+    /// The number of dimensions.
+    pub fn dim(&self) -> usize {
+        self.data.layout.rank()
+    }
+
+    /// The number of elements.
+    pub fn numel(&self) -> usize {
+        self.data.layout.numel()
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.data.dtype
+    }
+
+    /// Where the tensor lives.
+    pub fn device(&self) -> Device {
+        self.data.device
+    }
+
+    /// How the elements lie in memory.
+    pub fn layout(&self) -> &Layout {
+        &self.data.layout
+    }
+
+    /// The memory. Others may hold it too, so it is for reading.
+    pub fn storage(&self) -> &Storage {
+        &self.data.storage
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        self.data.layout.is_contiguous()
+    }
+
+    /// Shape and dtype, as shape rules take them.
+    pub fn meta(&self) -> MetaRef<'_> {
+        MetaRef { shape: self.shape(), dtype: self.dtype() }
+    }
+
+    /// What this tensor carries for a tracer.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
+    }
+
+    /// The same values with another trace, or none.
+    pub fn with_trace(&self, trace: Option<Trace>) -> Tensor {
+        Tensor { data: self.data.clone(), trace }
+    }
+
+    /// As [`with_trace`](Tensor::with_trace), without counting a reference.
+    pub fn into_traced(self, trace: Trace) -> Tensor {
+        Tensor { data: self.data, trace: Some(trace) }
+    }
+
+    /// Whether both are handles of the same memory with the same layout.
+    pub fn is_same(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.data, &other.data)
+    }
+
+    /// All elements in row-major order.
+    ///
+    /// # Errors
+    /// If `T` is not the tensor's dtype (convert first), or the device fails.
+    ///
+    /// ```
+    /// # use rushlight_tensor::Tensor;
+    /// let x = Tensor::new(&[[1i64, 2], [3, 4]])?;
+    /// assert_eq!(x.t()?.to_vec::<i64>()?, [1, 3, 2, 4]);
+    /// # rushlight_tensor::Result::Ok(())
+    /// ```
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        if T::DTYPE != self.dtype() {
+            return Err(Error::dtype(
+                "to_vec",
+                format!("the tensor is {}, asked for {}: convert it with `to_dtype`", self.dtype(), T::DTYPE),
+            ));
+        }
+        T::from_bytes(&self.to_bytes()?)
+    }
+
+    /// The bytes of all elements in row-major order, as they lie in memory.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let x = self.with_trace(None).contiguous()?;
+        let mut bytes = vec![0; x.numel() * x.dtype().size()];
+        x.device().backend().download(x.storage(), x.layout().offset() * x.dtype().size(), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The one element of a tensor of any shape with one element.
+    ///
+    /// # Errors
+    /// If there are more or fewer elements, or `T` is not the tensor's dtype.
+    pub fn item<T: Element>(&self) -> Result<T> {
+        match self.to_vec::<T>() {
+            Ok(v) if v.len() == 1 => Ok(v[0]),
+            Ok(v) => Err(Error::value("item", format!("a tensor of shape {:?} has {} elements, wanted one", self.shape(), v.len()))),
+            Err(e) if self.numel() == 1 => Err(e),
+            Err(_) => Err(Error::value("item", format!("a tensor of shape {:?} has {} elements, wanted one", self.shape(), self.numel()))),
+        }
+    }
+
+    /// The one element, whatever its dtype, as f64.
+    ///
+    /// # Errors
+    /// If there are more or fewer elements.
+    pub fn to_f64(&self) -> Result<f64> {
+        self.with_trace(None).to_dtype(DType::F64)?.item()
+    }
+}
