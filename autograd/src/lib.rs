@@ -1,1 +1,33 @@
-//! Derivatives of Rushlight tensors: reverse and forward mode, nested, from one rule an operation.
+//! Derivatives of Rushlight tensors: reverse mode, forward mode, and any nesting of the two, from one rule an operation.
+//!
+//! ```
+//! use rushlight_autograd::{Autograd, grad};
+//! use rushlight_tensor::{DType, Tensor};
+//!
+//! // As in PyTorch: a leaf asks for gradients, `backward` accumulates into it.
+//! let x = Tensor::new(&[2.0f64, 5.0])?.requires_grad()?;
+//! let y = x.square()?.sum()?;
+//! y.backward()?;
+//! assert_eq!(x.grad().unwrap().to_vec::<f64>()?, [4.0, 10.0]);
+//!
+//! // As in torch.func: a derivative is a function.
+//! let g = grad(|x| x.sin()?.sum(), &x.detach())?;
+//! assert_eq!(g.to_vec::<f64>()?, [2f64.cos(), 5f64.cos()]);
+//! # rushlight_tensor::Result::Ok(())
+//! ```
+//!
+//! - [`rule`]: what a derivative rule is. The rules themselves lie in `rules/`, one file a family.
+//! - [`reverse`]: the tape. [`forward`]: tangents. Both are tracers of the tensor crate, so they nest.
+//! - [`functional`]: derivatives of functions.
+
+pub mod forward;
+pub mod functional;
+pub mod level;
+pub mod reverse;
+pub mod rule;
+mod rules;
+
+pub use functional::{grad, jvp, value_and_grad, vjp};
+pub use level::{is_grad_enabled, no_grad};
+pub use reverse::{Autograd, BackwardOptions, grad_of};
+pub use rule::rule_of;

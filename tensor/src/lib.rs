@@ -33,6 +33,7 @@ pub use device::Device;
 pub use door::{Input, Inputs, Tensors, apply, apply_on, apply1};
 pub use operand::Operand;
 pub use ops::create::{Nested, Options};
+pub use ops::pointwise::unary_derivative;
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Layout, Op, Result, Scalar, Shape, bf16, f16,
 };

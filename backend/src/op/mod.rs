@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 pub use create::Create;
 pub use index::Index;
 pub use matmul::Matmul;
-pub use pointwise::{Binary, Pointwise, Rounding, Unary};
+pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
 pub use reduce::{Reduce, Reduction};
 pub use shape::ShapeOp;
 

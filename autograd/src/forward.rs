@@ -1,0 +1,89 @@
+//! Forward mode: a tensor carries its tangent along.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use rushlight_backend::{Meta, Op};
+use rushlight_tensor::{Error, Input, Inputs, Result, Tensor, Tensors, Trace, Tracer, apply, decompose};
+use smallvec::SmallVec;
+
+use crate::rule::{Ctx, Kind, jvp, rule_of};
+
+/// The trace of a dual number: the tangent.
+struct Dual {
+    level: u32,
+    tangent: Tensor,
+    below: Option<Trace>,
+}
+
+/// A tensor with a tangent of this level.
+///
+/// # Errors
+/// If shape or dtype of the tangent differ from the tensor's, or the dtype cannot be differentiated.
+pub(crate) fn make_dual(level: u32, primal: &Tensor, tangent: &Tensor) -> Result<Tensor> {
+    if !primal.dtype().is_differentiable() {
+        return Err(Error::dtype("jvp", format!("only floating-point and complex tensors have tangents, got {}", primal.dtype())));
+    }
+    if primal.shape() != tangent.shape() || primal.dtype() != tangent.dtype() {
+        return Err(Error::shape(
+            "jvp",
+            format!("a tangent {}{:?} does not fit a tensor {}{:?}", tangent.dtype(), tangent.shape(), primal.dtype(), primal.shape()),
+        ));
+    }
+    Ok(dual(level, primal, tangent.clone()))
+}
+
+fn dual(level: u32, primal: &Tensor, tangent: Tensor) -> Tensor {
+    primal.with_trace(Some(Arc::new(Dual { level, tangent, below: primal.trace().cloned() })))
+}
+
+/// A tensor without its trace of this level, and its tangent there.
+pub(crate) fn split_dual(level: u32, t: &Tensor) -> (Tensor, Option<Tensor>) {
+    let found = t.trace().and_then(|trace| {
+        let any: &dyn Any = &**trace;
+        any.downcast_ref::<Dual>().filter(|d| d.level == level)
+    });
+    match found {
+        Some(d) => (d.lower(t), Some(d.tangent.clone())),
+        None => (t.clone(), None),
+    }
+}
+
+impl Tracer for Dual {
+    fn level(&self) -> u32 {
+        self.level
+    }
+
+    fn lower(&self, tensor: &Tensor) -> Tensor {
+        tensor.with_trace(self.below.clone())
+    }
+
+    fn apply(&self, op: Op, inputs: Inputs<'_>) -> Result<Tensors> {
+        if rule_of(&op).kind() == Kind::Decomposed {
+            let handles: SmallVec<[&Tensor; 3]> = inputs.iter().map(Input::tensor).collect();
+            if let Some(result) = decompose(&op, &handles) {
+                return result;
+            }
+        }
+        let (primals, tangents): (Vec<Tensor>, Vec<Option<Tensor>>) = inputs.iter().map(|i| split_dual(self.level, i.tensor())).unzip();
+        let outputs = apply(op.clone(), &primals)?;
+        if !outputs.iter().any(|y| y.dtype().is_differentiable()) {
+            return Ok(outputs);
+        }
+        let input_metas: SmallVec<[Meta; 3]> = primals.iter().map(|x| x.meta().to_meta()).collect();
+        let output_metas: SmallVec<[Meta; 1]> = outputs.iter().map(|y| y.meta().to_meta()).collect();
+        let needs: SmallVec<[bool; 4]> = tangents.iter().map(Option::is_some).collect();
+        let primals: SmallVec<[Option<Tensor>; 3]> = primals.into_iter().map(Some).collect();
+        let known: SmallVec<[Option<Tensor>; 1]> = outputs.iter().cloned().map(Some).collect();
+        let ctx = Ctx { op: &op, inputs: &primals, outputs: &known, input_metas: &input_metas, output_metas: &output_metas, needs: &needs };
+        let results = jvp(&ctx, &tangents)?;
+        Ok(outputs
+            .iter()
+            .enumerate()
+            .map(|(i, y)| match results.get(i).cloned().flatten() {
+                Some(t) if y.dtype().is_differentiable() => dual(self.level, y, t),
+                _ => y.clone(),
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,60 @@
+//! How transforms nest, and whether the tape records.
+//!
+//! Every functional transform (`jvp`, `grad`...) opens a depth. Within depth d, tangents have level 2d and tapes level 2d + 1, so that what an inner
+//! transform does is seen by the outer ones, and never the other way round: this is what keeps perturbations of different transforms
+//! apart.
+
+use std::cell::Cell;
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static GRAD: Cell<bool> = const { Cell::new(true) };
+}
+
+/// The level of a leaf that is made here.
+pub(crate) fn tape_level() -> u32 {
+    2 * DEPTH.get() + 1
+}
+
+/// The level of tangents that are made here.
+pub(crate) fn tangent_level() -> u32 {
+    2 * DEPTH.get()
+}
+
+/// Restores a thread's state when a closure returns or panics.
+struct Restore<T: Copy + 'static>(&'static std::thread::LocalKey<Cell<T>>, T);
+
+impl<T: Copy> Drop for Restore<T> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
+/// Runs a transform one depth further in.
+pub(crate) fn nested<R>(f: impl FnOnce() -> R) -> R {
+    let outer = DEPTH.get();
+    let _restore = Restore(&DEPTH, outer);
+    DEPTH.set(outer + 1);
+    f()
+}
+
+/// Runs `f` without recording: results inside do not require gradients. Forward mode is not affected.
+///
+/// ```
+/// use rushlight_autograd::{Autograd, no_grad};
+/// use rushlight_tensor::Tensor;
+/// let x = Tensor::new(1.0f32)?.requires_grad()?;
+/// let y = no_grad(|| x.add(1.0))?;
+/// assert!(!y.is_requires_grad());
+/// # rushlight_tensor::Result::Ok(())
+/// ```
+pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(&GRAD, GRAD.get());
+    GRAD.set(false);
+    f()
+}
+
+/// Whether operations are recorded for reverse mode here.
+pub fn is_grad_enabled() -> bool {
+    GRAD.get()
+}

@@ -1,0 +1,220 @@
+//! What users call: leaves, `backward`, gradients of chosen tensors.
+
+use std::sync::{Arc, Mutex};
+
+use rushlight_tensor::{Error, Result, Tensor, Trace, Tracer};
+
+use super::backward::{Pass, Target, lock};
+use super::node::{Node, NodeKind, Var, next_id};
+use crate::level::tape_level;
+
+/// What a backward pass does with the graph. The default frees it and does not record itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackwardOptions {
+    /// Keep saved values, so that the graph can be gone through again.
+    pub retain_graph: bool,
+    /// Record the pass itself, so that gradients can be differentiated. Implies `retain_graph`.
+    pub create_graph: bool,
+}
+
+impl BackwardOptions {
+    /// Keep the graph for another pass.
+    pub fn retain_graph() -> BackwardOptions {
+        BackwardOptions { retain_graph: true, create_graph: false }
+    }
+
+    /// Record the pass, for derivatives of higher order.
+    pub fn create_graph() -> BackwardOptions {
+        BackwardOptions { retain_graph: true, create_graph: true }
+    }
+}
+
+/// Reverse mode as methods of [`Tensor`].
+pub trait Autograd: Sized {
+    /// This tensor's values as a leaf that asks for gradients. A tensor that requires gradients already is returned as it is.
+    ///
+    /// # Errors
+    /// If the dtype is not floating point or complex.
+    fn requires_grad(&self) -> Result<Tensor>;
+
+    /// Whether operations on this tensor are recorded here.
+    fn is_requires_grad(&self) -> bool;
+
+    /// Whether the tensor is not the result of a recorded operation.
+    fn is_leaf(&self) -> bool;
+
+    /// The gradient that backward passes have accumulated in this leaf; `None` for other tensors and before the first pass.
+    fn grad(&self) -> Option<Tensor>;
+
+    /// Replaces the gradient of this leaf.
+    ///
+    /// # Errors
+    /// If the tensor is no leaf that requires gradients, or shape or dtype differ.
+    fn set_grad(&self, grad: Option<Tensor>) -> Result<()>;
+
+    /// The name of the operation that made this tensor, if it was recorded.
+    fn grad_fn(&self) -> Option<&'static str>;
+
+    /// The same values outside of every graph.
+    fn detach(&self) -> Tensor;
+
+    /// Accumulates the gradients of this one-element tensor into the leaves that it depends on, and frees the graph.
+    ///
+    /// # Errors
+    /// If the tensor does not require gradients, has more than one element, or its graph was freed.
+    fn backward(&self) -> Result<()>;
+
+    /// As [`backward`](Autograd::backward), for a tensor of any shape with the gradient of the final result with respect to it (`None`: a
+    /// single one).
+    ///
+    /// # Errors
+    /// As `backward`, and if the gradient's shape or dtype is not the tensor's.
+    fn backward_with(&self, grad: Option<&Tensor>, options: BackwardOptions) -> Result<()>;
+}
+
+/// The trace of the tape that a tensor carries on top.
+fn var_of(t: &Tensor) -> Option<(&Trace, &Var, &Arc<Node>)> {
+    let trace = t.trace()?;
+    let var = Var::of(trace)?;
+    Some((trace, var, var.node()?))
+}
+
+/// A new leaf of this level over a tensor.
+pub(crate) fn leaf_at(level: u32, t: &Tensor) -> Result<Tensor> {
+    if !t.dtype().is_differentiable() {
+        return Err(Error::dtype(
+            "requires_grad",
+            format!("only floating-point and complex tensors can require gradients, got {}", t.dtype()),
+        ));
+    }
+    let node = Arc::new(Node { id: next_id(), level, kind: NodeKind::Leaf(Mutex::new(None)) });
+    Ok(t.with_trace(Some(Var::new(node, 0, t.trace().cloned()))))
+}
+
+/// The gradient from which a pass starts at an output.
+fn seed(op: &'static str, y: &Tensor, grad: Option<&Tensor>, create_graph: bool) -> Result<(Trace, Tensor)> {
+    let Some((trace, var, _)) = var_of(y) else {
+        return Err(Error::autograd(op, "the tensor does not require gradients and was made by no recorded operation"));
+    };
+    let grad = match grad {
+        Some(g) if g.shape() != y.shape() || g.dtype() != y.dtype() => {
+            return Err(Error::shape(
+                op,
+                format!("a gradient {}{:?} does not fit a tensor {}{:?}", g.dtype(), g.shape(), y.dtype(), y.shape()),
+            ));
+        }
+        Some(g) => match g.trace() {
+            Some(t) if !create_graph && t.level() == var.level() => t.lower(g),
+            _ => g.clone(),
+        },
+        None if y.numel() == 1 => y.ones_like()?,
+        None => {
+            return Err(Error::autograd(
+                op,
+                format!(
+                    "a tensor of shape {:?} needs a gradient to start from (`backward_with`): only single elements start from 1",
+                    y.shape()
+                ),
+            ));
+        }
+    };
+    Ok((trace.clone(), grad))
+}
+
+impl Autograd for Tensor {
+    fn requires_grad(&self) -> Result<Tensor> {
+        let level = tape_level();
+        match self.trace() {
+            Some(t) if t.level() >= level => Ok(self.clone()),
+            _ => leaf_at(level, self),
+        }
+    }
+
+    fn is_requires_grad(&self) -> bool {
+        var_of(self).is_some()
+    }
+
+    fn is_leaf(&self) -> bool {
+        var_of(self).is_none_or(|(_, _, node)| matches!(node.kind, NodeKind::Leaf(_)))
+    }
+
+    fn grad(&self) -> Option<Tensor> {
+        match &var_of(self)?.2.kind {
+            NodeKind::Leaf(cell) => lock(cell).clone(),
+            NodeKind::Op(_) => None,
+        }
+    }
+
+    fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
+        if let Some(g) = &grad
+            && (g.shape() != self.shape() || g.dtype() != self.dtype())
+        {
+            return Err(Error::shape(
+                "set_grad",
+                format!("a gradient {}{:?} does not fit a tensor {}{:?}", g.dtype(), g.shape(), self.dtype(), self.shape()),
+            ));
+        }
+        match var_of(self).map(|(_, _, node)| &node.kind) {
+            Some(NodeKind::Leaf(cell)) => {
+                *lock(cell) = grad;
+                Ok(())
+            }
+            _ => Err(Error::autograd("set_grad", "only leaves that require gradients hold one")),
+        }
+    }
+
+    fn grad_fn(&self) -> Option<&'static str> {
+        match &var_of(self)?.2.kind {
+            NodeKind::Leaf(_) => None,
+            NodeKind::Op(op) => Some(op.op.name()),
+        }
+    }
+
+    fn detach(&self) -> Tensor {
+        self.with_trace(None)
+    }
+
+    fn backward(&self) -> Result<()> {
+        self.backward_with(None, BackwardOptions::default())
+    }
+
+    fn backward_with(&self, grad: Option<&Tensor>, options: BackwardOptions) -> Result<()> {
+        let root = seed("backward", self, grad, options.create_graph)?;
+        let pass = Pass { retain_graph: options.retain_graph || options.create_graph, create_graph: options.create_graph, wanted: None };
+        pass.run(vec![root])?;
+        Ok(())
+    }
+}
+
+/// The gradients of outputs with respect to chosen inputs, which need not be leaves: `torch.autograd.grad`. `grad_outputs` are the gradients to start
+/// from (`None`: 1 for single elements). The result has `None` for an input on which the outputs do not depend; leaves' own
+/// gradients are left alone.
+///
+/// # Errors
+/// If an output or input is not on the tape, a gradient does not fit, or the graph was freed.
+pub fn grad_of(
+    outputs: &[&Tensor],
+    inputs: &[&Tensor],
+    grad_outputs: &[Option<&Tensor>],
+    options: BackwardOptions,
+) -> Result<Vec<Option<Tensor>>> {
+    if !grad_outputs.is_empty() && grad_outputs.len() != outputs.len() {
+        return Err(Error::value("grad", format!("got {} gradients for {} outputs", grad_outputs.len(), outputs.len())));
+    }
+    let targets = inputs
+        .iter()
+        .enumerate()
+        .map(|(i, x)| {
+            let (_, var, node) = var_of(x).ok_or_else(|| Error::autograd("grad", format!("input {i} does not require gradients")))?;
+            Ok(Target { node: node.id, index: var.index })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let roots = outputs
+        .iter()
+        .enumerate()
+        .map(|(i, y)| seed("grad", y, grad_outputs.get(i).copied().flatten(), options.create_graph))
+        .collect::<Result<Vec<_>>>()?;
+    let pass =
+        Pass { retain_graph: options.retain_graph || options.create_graph, create_graph: options.create_graph, wanted: Some(&targets) };
+    pass.run(roots)
+}

@@ -1,0 +1,156 @@
+//! The backward pass: nodes in reverse order of creation, without recursion, freeing as it goes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rushlight_backend::op::{Binary, Pointwise};
+use rushlight_tensor::{Error, Input, Result, Tensor, Trace, apply1};
+use smallvec::SmallVec;
+
+use super::node::{Node, NodeKind, OpNode, Var};
+use crate::rule::{Ctx, Grads, vjp};
+
+/// What to do with gradients that arrive.
+pub(crate) struct Pass<'a> {
+    /// Whether saved values stay for another pass.
+    pub(crate) retain_graph: bool,
+    /// Whether the pass itself is recorded, so that it can be differentiated.
+    pub(crate) create_graph: bool,
+    /// Gradients are wanted for these outputs of nodes alone; `None` accumulates them into the leaves.
+    pub(crate) wanted: Option<&'a [Target]>,
+}
+
+/// An output of a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) node: u64,
+    pub(crate) index: usize,
+}
+
+struct Pending {
+    node: Arc<Node>,
+    grads: SmallVec<[Option<Tensor>; 1]>,
+}
+
+/// Memory of a mutex whose holder panicked is as good as before: every change is one assignment.
+pub(crate) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `old + new`, in the memory of `old` if nobody else holds it.
+fn accumulate(slot: &mut Option<Tensor>, new: Tensor) -> Result<()> {
+    *slot = Some(match slot.take() {
+        None => new,
+        Some(old) => apply1(Pointwise::Binary(Binary::Add), [Input::Own(old), Input::Own(new)])?,
+    });
+    Ok(())
+}
+
+impl Pass<'_> {
+    /// Runs from the given outputs and their gradients. Returns the gradients of the wanted outputs.
+    pub(crate) fn run(&self, roots: Vec<(Trace, Tensor)>) -> Result<Vec<Option<Tensor>>> {
+        let wanted = self.wanted.unwrap_or(&[]);
+        let mut found: Vec<Option<Tensor>> = vec![None; wanted.len()];
+        // What was made before everything that is wanted cannot depend on it.
+        let oldest = if self.wanted.is_some() { wanted.iter().map(|t| t.node).min().unwrap_or(u64::MAX) } else { 0 };
+        let mut pending = BTreeMap::new();
+        for (trace, grad) in roots {
+            push(&mut pending, &trace, grad, oldest)?;
+        }
+        while let Some((id, Pending { node, mut grads })) = pending.pop_last() {
+            for (target, slot) in wanted.iter().zip(&mut found).filter(|(t, _)| t.node == id) {
+                if let Some(g) = grads.get(target.index).cloned().flatten() {
+                    accumulate(slot, g)?;
+                }
+            }
+            match &node.kind {
+                NodeKind::Leaf(cell) if self.wanted.is_none() => {
+                    if let Some(g) = grads[0].take() {
+                        accumulate(&mut lock(cell), g)?;
+                    }
+                }
+                NodeKind::Leaf(_) => {}
+                NodeKind::Op(op) => {
+                    if id == oldest {
+                        continue;
+                    }
+                    grads.resize(op.output_metas.len(), None);
+                    let results = self.differentiate(&node, op, &grads)?;
+                    drop(grads);
+                    for (edge, grad) in op.edges.iter().zip(results) {
+                        if let (Some(edge), Some(grad)) = (edge, grad) {
+                            push(&mut pending, edge, grad, oldest)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn differentiate(&self, node: &Arc<Node>, op: &OpNode, grads: &[Option<Tensor>]) -> Result<Grads> {
+        let Some(mut saved) = lock(&op.saved).read(self.retain_graph) else {
+            return Err(Error::autograd(
+                "backward",
+                format!(
+                    "the graph was freed by an earlier backward pass (at `{}`): pass `retain_graph` to the first one to go through it again",
+                    op.op.name()
+                ),
+            ));
+        };
+        if self.create_graph {
+            for (x, edge) in saved.inputs.iter_mut().zip(&op.edges) {
+                if let Some(edge) = edge {
+                    *x = x.take().map(|t| t.into_traced(edge.clone()));
+                }
+            }
+            for (i, y) in saved.outputs.iter_mut().enumerate() {
+                *y = y.take().map(|t| t.into_traced(Var::new(node.clone(), i, op.outputs_below[i].clone())));
+            }
+        }
+        let needs: SmallVec<[bool; 4]> = op.edges.iter().map(Option::is_some).collect();
+        let ctx = Ctx {
+            op: &op.op,
+            inputs: &saved.inputs,
+            outputs: &saved.outputs,
+            input_metas: &op.input_metas,
+            output_metas: &op.output_metas,
+            needs: &needs,
+        };
+        let results = vjp(&ctx, grads)?;
+        for (i, g) in results.iter().enumerate() {
+            if let Some(g) = g
+                && needs.get(i) == Some(&true)
+                && (g.shape() != op.input_metas[i].shape.as_slice() || g.dtype() != op.input_metas[i].dtype)
+            {
+                let wanted = &op.input_metas[i];
+                return Err(Error::autograd(
+                    op.op.name(),
+                    format!(
+                        "the gradient of input {i} is {}{:?}, wanted {}{:?}",
+                        g.dtype(),
+                        g.shape(),
+                        wanted.dtype,
+                        wanted.shape.as_slice()
+                    ),
+                ));
+            }
+        }
+        Ok(results)
+    }
+}
+
+/// Adds a gradient to those that wait for an output's node.
+fn push(pending: &mut BTreeMap<u64, Pending>, trace: &Trace, grad: Tensor, oldest: u64) -> Result<()> {
+    let Some((var, node)) = Var::of(trace).and_then(|v| Some((v, v.node()?))) else {
+        return Err(Error::autograd("backward", "the tensor is not on the tape"));
+    };
+    if node.id < oldest {
+        return Ok(());
+    }
+    let entry = pending.entry(node.id).or_insert_with(|| Pending { node: node.clone(), grads: SmallVec::new() });
+    if entry.grads.len() <= var.index {
+        entry.grads.resize(var.index + 1, None);
+    }
+    accumulate(&mut entry.grads[var.index], grad)
+}

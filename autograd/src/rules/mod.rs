@@ -1,0 +1,34 @@
+//! The derivative rules, one file a family.
+
+mod create;
+mod index;
+mod matmul;
+mod pointwise;
+mod reduce;
+mod shape;
+
+use rushlight_backend::Op;
+
+use crate::rule::Rule;
+
+/// The rule of an operation; it lies in the file of the operation's family.
+pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
+    match op {
+        Op::Pointwise(op) => op,
+        Op::Reduce(op) => op,
+        Op::Shape(op) => op,
+        Op::Create(op) => op,
+        Op::Index(op) => op,
+        Op::Matmul(op) => op,
+        _ => &Unknown,
+    }
+}
+
+/// An operation that this crate does not know.
+struct Unknown;
+
+impl Rule for Unknown {
+    fn kind(&self) -> crate::rule::Kind {
+        crate::rule::Kind::NotDifferentiable
+    }
+}
