@@ -37,7 +37,7 @@ impl CpuBuffer {
 /// memory holds any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(transparent)]
-pub struct Bool(pub u8);
+pub(crate) struct Bool(pub(crate) u8);
 
 impl From<bool> for Bool {
     #[inline(always)]
@@ -49,7 +49,7 @@ impl From<bool> for Bool {
 impl Bool {
     /// As a Rust truth value.
     #[inline(always)]
-    pub fn get(self) -> bool {
+    pub(crate) fn get(self) -> bool {
         self.0 != 0
     }
 }
@@ -58,7 +58,7 @@ impl Bool {
 ///
 /// # Safety
 /// The type has the size of its dtype, no padding, and no invalid bit patterns.
-pub unsafe trait Plain: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'static {
+pub(crate) unsafe trait Plain: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'static {
     /// The dtype.
     const DTYPE: DType;
 }

@@ -3,8 +3,12 @@
 //! [`CpuBackend`] runs the vocabulary of `rushlight-backend`. Each family has its kernels in the file (or folder) of the family's name.
 
 mod buffer;
+mod create;
+mod pointwise;
+mod shape;
 pub mod simd;
 pub mod threads;
+mod walk;
 
 use rushlight_backend::{Arg, Backend, Error, Meta, Op, Result, Storage, Storages};
 use std::sync::Arc;
@@ -39,8 +43,11 @@ impl Backend for CpuBackend {
     }
 
     fn run(&self, op: &Op, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result<Option<Storages>> {
-        let _ = (inputs, outputs);
+        let one = |storage: Result<Storage>| storage.map(|s| Some(smallvec::smallvec![s]));
         match op {
+            Op::Pointwise(op) => one(pointwise::run(op, inputs, outputs)),
+            Op::Shape(op) => one(shape::run(op, inputs)),
+            Op::Create(op) => one(create::run(op)),
             _ => Ok(None),
         }
     }

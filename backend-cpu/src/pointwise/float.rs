@@ -1,0 +1,153 @@
+//! The real functions that kernels are written in.
+
+use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
+
+use super::drive::Lane;
+use super::math;
+
+/// `f32` or `f64`. The const parameter `FMA` says that fused multiply-add is one instruction.
+pub(super) trait Float:
+    Lane<C = Self>
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Rem<Output = Self>
+    + Neg<Output = Self>
+{
+    fn c(x: f64) -> Self;
+    fn is_nan(self) -> bool;
+    fn abs(self) -> Self;
+    fn sqrt(self) -> Self;
+    fn floor(self) -> Self;
+    fn ceil(self) -> Self;
+    fn round_even(self) -> Self;
+    fn trunc(self) -> Self;
+    fn copysign(self, sign: Self) -> Self;
+    fn exp<const FMA: bool>(self) -> Self;
+    fn exp2<const FMA: bool>(self) -> Self;
+    fn expm1<const FMA: bool>(self) -> Self;
+    fn ln<const FMA: bool>(self) -> Self;
+    fn log2<const FMA: bool>(self) -> Self;
+    fn log10<const FMA: bool>(self) -> Self;
+    fn ln_1p<const FMA: bool>(self) -> Self;
+    fn sin<const FMA: bool>(self) -> Self;
+    fn cos<const FMA: bool>(self) -> Self;
+    fn tan<const FMA: bool>(self) -> Self;
+    fn asin<const FMA: bool>(self) -> Self;
+    fn acos<const FMA: bool>(self) -> Self;
+    fn atan<const FMA: bool>(self) -> Self;
+    fn sinh<const FMA: bool>(self) -> Self;
+    fn cosh<const FMA: bool>(self) -> Self;
+    fn tanh<const FMA: bool>(self) -> Self;
+    fn asinh<const FMA: bool>(self) -> Self;
+    fn acosh<const FMA: bool>(self) -> Self;
+    fn atanh<const FMA: bool>(self) -> Self;
+    fn erf<const FMA: bool>(self) -> Self;
+    fn erfc<const FMA: bool>(self) -> Self;
+    fn pow<const FMA: bool>(self, y: Self) -> Self;
+    fn atan2<const FMA: bool>(self, x: Self) -> Self;
+
+    /// `1 / (1 + exp(-x))`.
+    #[inline(always)]
+    fn sigmoid<const FMA: bool>(self) -> Self {
+        Self::c(1.0) / (Self::c(1.0) + (-self).exp::<FMA>())
+    }
+}
+
+macro_rules! common {
+    ($t:ty) => {
+        #[inline(always)]
+        fn c(x: f64) -> Self {
+            x as $t
+        }
+        #[inline(always)]
+        fn is_nan(self) -> bool {
+            self != self
+        }
+        #[inline(always)]
+        fn abs(self) -> Self {
+            <$t>::abs(self)
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            <$t>::sqrt(self)
+        }
+        #[inline(always)]
+        fn floor(self) -> Self {
+            <$t>::floor(self)
+        }
+        #[inline(always)]
+        fn ceil(self) -> Self {
+            <$t>::ceil(self)
+        }
+        #[inline(always)]
+        fn round_even(self) -> Self {
+            <$t>::round_ties_even(self)
+        }
+        #[inline(always)]
+        fn trunc(self) -> Self {
+            <$t>::trunc(self)
+        }
+        #[inline(always)]
+        fn copysign(self, sign: Self) -> Self {
+            <$t>::copysign(self, sign)
+        }
+    };
+}
+
+macro_rules! from_std {
+    ($t:ty: $($name:ident = $std:ident),* $(,)?) => {$(
+        #[inline(always)]
+        fn $name<const FMA: bool>(self) -> Self {
+            <$t>::$std(self)
+        }
+    )*};
+}
+
+impl Float for f32 {
+    common!(f32);
+    from_std!(f32: exp = exp, exp2 = exp2, expm1 = exp_m1, ln = ln, log2 = log2, log10 = log10, ln_1p = ln_1p, sin = sin, cos = cos,
+        tan = tan, asin = asin, acos = acos, atan = atan, sinh = sinh, cosh = cosh, tanh = tanh, asinh = asinh, acosh = acosh,
+        atanh = atanh);
+    #[inline(always)]
+    fn erf<const FMA: bool>(self) -> Self {
+        math::erf64(self.into()) as f32
+    }
+    #[inline(always)]
+    fn erfc<const FMA: bool>(self) -> Self {
+        math::erfc64(self.into()) as f32
+    }
+    #[inline(always)]
+    fn pow<const FMA: bool>(self, y: Self) -> Self {
+        self.powf(y)
+    }
+    #[inline(always)]
+    fn atan2<const FMA: bool>(self, x: Self) -> Self {
+        f32::atan2(self, x)
+    }
+}
+
+impl Float for f64 {
+    common!(f64);
+    from_std!(f64: exp = exp, exp2 = exp2, expm1 = exp_m1, ln = ln, log2 = log2, log10 = log10, ln_1p = ln_1p, sin = sin, cos = cos,
+        tan = tan, asin = asin, acos = acos, atan = atan, sinh = sinh, cosh = cosh, tanh = tanh, asinh = asinh, acosh = acosh,
+        atanh = atanh);
+    #[inline(always)]
+    fn erf<const FMA: bool>(self) -> Self {
+        math::erf64(self)
+    }
+    #[inline(always)]
+    fn erfc<const FMA: bool>(self) -> Self {
+        math::erfc64(self)
+    }
+    #[inline(always)]
+    fn pow<const FMA: bool>(self, y: Self) -> Self {
+        self.powf(y)
+    }
+    #[inline(always)]
+    fn atan2<const FMA: bool>(self, x: Self) -> Self {
+        f64::atan2(self, x)
+    }
+}

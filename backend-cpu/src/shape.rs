@@ -1,0 +1,139 @@
+//! Moving elements: copies into order, joining, writing into slices.
+//!
+//! Elements are moved as words of their size, whatever they mean.
+
+use std::sync::Arc;
+
+use rushlight_backend::op::ShapeOp;
+use rushlight_backend::{Arg, Error, Layout, Result, Shape, Storage};
+
+use crate::buffer::{CpuBuffer, Plain, cpu, typed, typed_mut};
+use crate::walk::{Walk, par_pieces};
+
+/// Elements copied by one task.
+const GRAIN: usize = 1 << 15;
+
+/// Evaluates an expression with `W` as the word type of a dtype's size.
+macro_rules! with_word {
+    ($dtype:expr, $W:ident => $e:expr) => {
+        match $dtype.size() {
+            1 => {
+                type $W = u8;
+                $e
+            }
+            2 => {
+                type $W = i16;
+                $e
+            }
+            4 => {
+                type $W = i32;
+                $e
+            }
+            8 => {
+                type $W = i64;
+                $e
+            }
+            _ => {
+                type $W = rushlight_backend::Complex64;
+                $e
+            }
+        }
+    };
+}
+pub(crate) use with_word;
+
+/// An input's memory as words.
+pub(crate) fn words<'a, W: Plain>(arg: &'a Arg<'_>) -> Result<&'a [W]> {
+    let all = typed::<W>(cpu(arg.storage()?)?.as_bytes());
+    if arg.layout().span().1 > all.len() {
+        return Err(Error::value("backend-cpu", "an input's layout does not fit its memory"));
+    }
+    Ok(all)
+}
+
+pub(crate) fn run(op: &ShapeOp, inputs: &mut [Arg<'_>]) -> Result<Storage> {
+    match (op, inputs) {
+        (ShapeOp::Cat { dim }, inputs) => with_word!(inputs[0].dtype(), W => cat::<W>(*dim, inputs)),
+        (ShapeOp::SliceScatter { dim, start, step }, [x, src]) => {
+            with_word!(x.dtype(), W => slice_scatter::<W>(*dim, *start, *step, x, src))
+        }
+        (ShapeOp::Reshape(_) | ShapeOp::Contiguous, [x]) => contiguous(x),
+        (ShapeOp::Permute(dims), [x]) => contiguous_as(x, &x.layout().permute(dims)),
+        (ShapeOp::Expand(shape), [x]) => contiguous_as(x, &x.layout().expand(shape)),
+        (ShapeOp::Slice { dim, start, len, step }, [x]) => contiguous_as(x, &x.layout().slice(*dim, *start, *len, *step)),
+        (op, inputs) => {
+            let name = rushlight_backend::Op::from(op.clone()).name();
+            Err(Error::value(name, format!("does not take {} tensors", inputs.len())))
+        }
+    }
+}
+
+/// The elements in row-major order in new memory.
+pub(crate) fn contiguous(x: &Arg<'_>) -> Result<Storage> {
+    contiguous_as(x, x.layout())
+}
+
+fn contiguous_as(x: &Arg<'_>, layout: &Layout) -> Result<Storage> {
+    with_word!(x.dtype(), W => {
+        let mut buffer = CpuBuffer::new(layout.numel() * size_of::<W>())?;
+        copy(words::<W>(x)?, layout, typed_mut(&mut buffer));
+        Ok(Arc::new(buffer))
+    })
+}
+
+/// Copies elements that lie anyhow to a place where they lie in order.
+fn copy<W: Plain>(data: &[W], layout: &Layout, out: &mut [W]) {
+    if out.is_empty() {
+        return;
+    }
+    let walk = Walk::new(layout.shape(), [layout]);
+    par_pieces(out, GRAIN, |start, piece| walk.gather(0, data, start..start + piece.len(), piece));
+}
+
+/// Tensors along a dimension. In the result, each piece of the outer dimensions holds the pieces of all tensors.
+fn cat<W: Plain>(dim: usize, inputs: &[Arg<'_>]) -> Result<Storage> {
+    let mut shape = Shape::from_slice(inputs[0].shape());
+    shape[dim] = inputs.iter().map(|x| x.shape()[dim]).sum();
+    let mut buffer = CpuBuffer::new(rushlight_backend::numel(&shape) * size_of::<W>())?;
+    let out = typed_mut::<W>(&mut buffer);
+    let inner: usize = shape[dim + 1..].iter().product();
+    let step = shape[dim] * inner;
+    if !out.is_empty() {
+        let mut at = 0;
+        for x in inputs {
+            let (len, data) = (x.shape()[dim] * inner, words::<W>(x)?);
+            let walk = Walk::new(x.shape(), [x.layout()]);
+            if len > 0 {
+                for (i, row) in out.chunks_mut(step).enumerate() {
+                    walk.gather(0, data, i * len..(i + 1) * len, &mut row[at..at + len]);
+                }
+            }
+            at += len;
+        }
+    }
+    Ok(Arc::new(buffer))
+}
+
+/// `x` with `src` written over a slice of it.
+fn slice_scatter<W: Plain>(dim: usize, start: usize, step: isize, x: &mut Arg<'_>, src: &Arg<'_>) -> Result<Storage> {
+    let whole = Layout::contiguous(x.shape());
+    let mut out = match crate::pointwise::reusable(x, x.shape(), x.dtype()) {
+        Some(storage) => storage,
+        None => contiguous(x)?,
+    };
+    if src.layout().numel() > 0 {
+        let (from, place) = (words::<W>(src)?, whole.slice(dim, start, src.shape()[dim], step));
+        let walk = Walk::new(src.shape(), [&place, src.layout()]);
+        let (out, [so, si]) = (typed_mut::<W>(crate::buffer::cpu_mut(&mut out)?), walk.inner());
+        walk.rows(0..walk.total(), |_, len, [o, i]| {
+            if so == 1 && si == 1 {
+                out[o as usize..][..len].copy_from_slice(&from[i as usize..][..len]);
+            } else {
+                for k in 0..len as isize {
+                    out[(o + k * so) as usize] = from[(i + k * si) as usize];
+                }
+            }
+        });
+    }
+    Ok(out)
+}
