@@ -2,6 +2,7 @@
 //!
 //! [`CpuBackend`] runs the vocabulary of `rushlight-backend`. Each family has its kernels in the file (or folder) of the family's name.
 
+pub mod alloc;
 mod buffer;
 mod create;
 mod pointwise;

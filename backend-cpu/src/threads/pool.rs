@@ -17,7 +17,8 @@
 //! | 2 x 20 us, 2000 us (asleep) | 40 | 49 to 53 | 81 to 91 | 121 to 153 | 101 to 144 |
 //!
 //! So an awake worker costs 0.2 us a call, and a sleeping one about 8 us (the system call that wakes it; on a virtual machine it then takes
-//! some 40 us to arrive). With another program's busy thread on one of the cores a call takes the serial time and no more.
+//! some 40 us to arrive). With another busy thread on one of the cores the
+//! median call takes the serial time.
 
 use std::any::Any;
 use std::hint::spin_loop;
