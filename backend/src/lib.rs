@@ -5,12 +5,14 @@
 //! - [`Op`]: the vocabulary. Every computation is a value of this type, and [`Op::infer`] is its shape rule, the only
 //!   place where inputs are checked;
 //! - [`Backend`]: what a device must do to run that vocabulary;
+//! - [`Generator`]: random number streams that are PyTorch's, bit for bit;
 //! - [`Error`] and [`Result`].
 
 mod backend;
 mod dtype;
 mod element;
 mod error;
+mod generator;
 mod layout;
 pub mod op;
 pub mod promote;
@@ -20,6 +22,7 @@ pub use backend::{Arg, Backend, Buffer, Storage, Storages};
 pub use dtype::DType;
 pub use element::Element;
 pub use error::{Error, ErrorKind, Result};
+pub use generator::{Engine, Generator, default_generator, manual_seed};
 pub use layout::{Dims, Layout, Shape, Strides, broadcast_shapes, normalize_dim, normalize_dims, numel};
 pub use op::{Meta, MetaRef, Metas, Op};
 pub use scalar::Scalar;
