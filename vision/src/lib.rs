@@ -1,1 +1,15 @@
 //! Vision datasets and transforms.
+//!
+//! ```
+//! use rushlight_data::Dataset;
+//! use rushlight_vision::{datasets::Digits, transforms::ToTensor};
+//!
+//! let digits = Digits::new()?.transform(ToTensor::new());
+//! let (image, label) = digits.get(0)?;
+//! assert_eq!((image.shape(), label), (&[1, 8, 8][..], 0));
+//! # rushlight_tensor::Result::Ok(())
+//! ```
+
+pub mod datasets;
+pub mod idx;
+pub mod transforms;

@@ -4,6 +4,7 @@ mod create;
 mod index;
 mod matmul;
 mod pointwise;
+mod random;
 mod reduce;
 mod shape;
 
@@ -20,6 +21,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Create(op) => op,
         Op::Index(op) => op,
         Op::Matmul(op) => op,
+        Op::Random(op) => op,
         _ => &Unknown,
     }
 }

@@ -7,6 +7,7 @@ mod create;
 mod index;
 mod matmul;
 mod pointwise;
+mod random;
 mod reduce;
 mod shape;
 
@@ -16,6 +17,7 @@ pub use create::Create;
 pub use index::Index;
 pub use matmul::Matmul;
 pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
+pub use random::{Random, Sample};
 pub use reduce::{Reduce, Reduction};
 pub use shape::ShapeOp;
 
@@ -121,6 +123,8 @@ families! {
     Index(Index) in "index";
     /// Matrix products.
     Matmul(Matmul) in "matmul";
+    /// Random numbers.
+    Random(Random) in "random";
 }
 
 /// Exactly `N` inputs, or an error that says so.

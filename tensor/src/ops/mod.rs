@@ -4,5 +4,6 @@ pub(crate) mod create;
 mod index;
 pub(crate) mod matmul;
 pub(crate) mod pointwise;
+mod random;
 mod reduce;
 mod shape;

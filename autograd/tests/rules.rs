@@ -1,0 +1,216 @@
+//! Every derivative rule against finite differences, forward against reverse mode, and second order, in f64.
+
+use rushlight_autograd::{grad, jvp, vjp};
+use rushlight_tensor::{DType, Device, Generator, Result, Tensor};
+
+type F<'a> = &'a dyn Fn(&[Tensor]) -> Result<Tensor>;
+
+fn uniform(shape: &[usize], low: f64, high: f64, seed: u64) -> Tensor {
+    Tensor::uniform_with(low, high, shape, DType::F64, &Generator::new(seed)).unwrap()
+}
+
+fn dot(a: &[Tensor], b: &[Tensor]) -> Result<f64> {
+    a.iter().zip(b).try_fold(0.0, |s, (a, b)| Ok(s + a.mul(b)?.sum()?.item::<f64>()?))
+}
+
+fn refs(x: &[Tensor]) -> Vec<&Tensor> {
+    x.iter().collect()
+}
+
+fn shifted(x: &[Tensor], v: &[Tensor], h: f64) -> Result<Vec<Tensor>> {
+    x.iter().zip(v).map(|(x, v)| x.add(&v.mul(h)?)).collect()
+}
+
+fn close(name: &str, what: &str, a: f64, b: f64, tolerance: f64) {
+    assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{name}: {what}: {a} is not {b}");
+}
+
+/// First derivatives of both modes, and second derivatives in all four nestings, against central differences.
+fn check(name: &str, f: F<'_>, x: &[Tensor]) -> Result<()> {
+    let v: Vec<Tensor> = x.iter().enumerate().map(|(i, x)| uniform(x.shape(), -1.0, 1.0, 100 + i as u64)).collect();
+    let y = f(x)?;
+    let u = uniform(y.shape(), -1.0, 1.0, 200);
+    let value = |x: &[Tensor]| -> Result<f64> { f(x)?.mul(&u)?.sum()?.item() };
+
+    let h = 1e-6;
+    let numeric = (value(&shifted(x, &v, h)?)? - value(&shifted(x, &v, -h)?)?) / (2.0 * h);
+    let forward = jvp(f, &refs(x), &refs(&v))?.1.mul(&u)?.sum()?.item::<f64>()?;
+    close(name, "forward mode", forward, numeric, 1e-6);
+    let gradients = vjp(f, &refs(x), Some(&u))?.1;
+    close(name, "reverse mode", dot(&gradients, &v)?, forward, 1e-10);
+
+    // Second order along v: the derivative of the first derivative.
+    let directional = |x: &[Tensor]| -> Result<f64> { jvp(f, &refs(x), &refs(&v))?.1.mul(&u)?.sum()?.item() };
+    let numeric = (directional(&shifted(x, &v, h)?)? - directional(&shifted(x, &v, -h)?)?) / (2.0 * h);
+    let by_forward = |x: &[Tensor]| -> Result<Tensor> { jvp(f, &refs(x), &refs(&v))?.1.mul(&u)?.sum() };
+    let by_reverse = |x: &[Tensor]| -> Result<Tensor> {
+        let g = vjp(f, &refs(x), Some(&u))?.1;
+        let mut sum = Tensor::zeros((), DType::F64)?;
+        for (g, v) in g.iter().zip(&v) {
+            sum = sum.add(&g.mul(v)?.sum()?)?;
+        }
+        Ok(sum)
+    };
+    let all: [(&str, f64); 4] = [
+        ("forward over forward", jvp(by_forward, &refs(x), &refs(&v))?.1.item()?),
+        ("forward over reverse", jvp(by_reverse, &refs(x), &refs(&v))?.1.item()?),
+        ("reverse over forward", dot(&vjp(by_forward, &refs(x), None)?.1, &v)?),
+        ("reverse over reverse", dot(&vjp(by_reverse, &refs(x), None)?.1, &v)?),
+    ];
+    for (what, second) in all {
+        close(name, what, second, numeric, 1e-5);
+    }
+    Ok(())
+}
+
+#[test]
+fn unary_functions() -> Result<()> {
+    type U = fn(&Tensor) -> Result<Tensor>;
+    let wide: &[(&str, U)] = &[
+        ("neg", Tensor::neg),
+        ("square", Tensor::square),
+        ("exp", Tensor::exp),
+        ("exp2", Tensor::exp2),
+        ("expm1", Tensor::expm1),
+        ("sin", Tensor::sin),
+        ("cos", Tensor::cos),
+        ("atan", Tensor::atan),
+        ("sinh", Tensor::sinh),
+        ("cosh", Tensor::cosh),
+        ("tanh", Tensor::tanh),
+        ("asinh", Tensor::asinh),
+        ("erf", Tensor::erf),
+        ("erfc", Tensor::erfc),
+        ("sigmoid", Tensor::sigmoid),
+        ("logsigmoid", Tensor::logsigmoid),
+        ("gelu", Tensor::gelu),
+        ("gelu_tanh", Tensor::gelu_tanh),
+        ("silu", Tensor::silu),
+        ("mish", Tensor::mish),
+        ("softplus", |x| x.softplus(2.0, 20.0)),
+    ];
+    for (name, f) in wide {
+        check(name, &|x| f(&x[0]), &[uniform(&[2, 3], -2.0, 2.0, 1)])?;
+    }
+    // Away from kinks and poles.
+    let positive: &[(&str, U)] = &[
+        ("reciprocal", Tensor::reciprocal),
+        ("sqrt", Tensor::sqrt),
+        ("rsqrt", Tensor::rsqrt),
+        ("log", Tensor::log),
+        ("log2", Tensor::log2),
+        ("log10", Tensor::log10),
+        ("log1p", Tensor::log1p),
+        ("abs", Tensor::abs),
+        ("relu", Tensor::relu),
+        ("tan", Tensor::tan),
+        ("selu", Tensor::selu),
+        ("hardsigmoid", Tensor::hardsigmoid),
+        ("hardswish", Tensor::hardswish),
+        ("relu6", Tensor::relu6),
+        ("elu", |x| x.elu(0.7)),
+        ("leaky_relu", |x| x.leaky_relu(0.1)),
+        ("clamp", |x| x.clamp(0.0, 3.0)),
+        ("pow 3", |x| x.pow(3)),
+        ("pow 0", |x| x.pow(0)),
+        ("pow -1.5", |x| x.pow(-1.5)),
+        ("2 ^ x", |x| x.rpow(2.0)),
+        ("1 - x", |x| x.rsub(1.0)),
+        ("x / 3", |x| x.div(3.0)),
+        ("3 / x", |x| Ok(3.0 / x)),
+    ];
+    for (name, f) in positive {
+        check(name, &|x| f(&x[0]), &[uniform(&[4], 0.3, 1.2, 2)])?;
+    }
+    for (name, f) in [("selu", Tensor::selu as U), ("elu", |x| x.elu(0.7)), ("leaky_relu", |x| x.leaky_relu(0.1)), ("abs", Tensor::abs), ("relu", Tensor::relu)] {
+        check(name, &|x| f(&x[0]), &[uniform(&[4], -1.2, -0.3, 2)])?;
+    }
+    for (name, f) in [("asin", Tensor::asin as U), ("acos", Tensor::acos), ("atanh", Tensor::atanh)] {
+        check(name, &|x| f(&x[0]), &[uniform(&[4], -0.8, 0.8, 2)])?;
+    }
+    check("acosh", &|x| x[0].acosh(), &[uniform(&[4], 1.2, 3.0, 2)])
+}
+
+#[test]
+fn binary_functions_with_broadcasting() -> Result<()> {
+    type B = fn(&Tensor, &Tensor) -> Result<Tensor>;
+    let all: &[(&str, B)] = &[
+        ("add", |a, b| a.add(b)),
+        ("sub", |a, b| a.sub(b)),
+        ("mul", |a, b| a.mul(b)),
+        ("div", |a, b| a.div(b)),
+        ("pow", |a, b| a.pow(b)),
+        ("maximum", |a, b| a.maximum(b)),
+        ("minimum", |a, b| a.minimum(b)),
+        ("atan2", |a, b| a.atan2(b)),
+        ("where", |a, b| a.gt(b)?.where_(a, b)),
+    ];
+    for (name, f) in all {
+        for (s, t) in [(&[3, 4][..], &[3, 4][..]), (&[3, 1], &[4]), (&[], &[2, 2]), (&[2, 1, 3], &[4, 1])] {
+            check(name, &|x| f(&x[0], &x[1]), &[uniform(s, 0.5, 2.0, 3), uniform(t, 0.5, 2.0, 4)])?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn reductions() -> Result<()> {
+    let x = || uniform(&[2, 3, 4], 0.5, 2.0, 5);
+    check("sum", &|x| x[0].sum(), &[x()])?;
+    check("sum_dim", &|x| x[0].sum_dim([0, 2], true)?.square(), &[x()])?;
+    check("mean", &|x| x[0].square()?.mean(), &[x()])?;
+    check("mean_dim", &|x| x[0].mean_dim(1, false)?.square(), &[x()])?;
+    check("var", &|x| x[0].var(1.0), &[x()])?;
+    check("var_dim", &|x| x[0].var_dim([0, 2], 0.0, false), &[x()])?;
+    check("std", &|x| x[0].std_dim(1, 1.0, true), &[x()])?;
+    check("amax", &|x| x[0].amax([1, 2], false), &[x()])?;
+    check("max", &|x| x[0].max()?.square(), &[x()])?;
+    check("max_dim", &|x| Ok(x[0].max_dim(1, false)?.0), &[x()])?;
+    check("min_dim", &|x| x[0].min_dim(-1, true)?.0.square(), &[x()])?;
+    check("prod", &|x| x[0].prod(), &[uniform(&[4], 0.5, 1.5, 6)])?;
+    check("prod_dim", &|x| x[0].prod_dim(1, false), &[x()])?;
+    let zeros = Tensor::from_vec(vec![2.0f64, 0.0, 3.0, 4.0, 0.0, 0.0], [2, 3], Device::cpu())?;
+    let g = grad(|x| x.prod_dim(1, false)?.sum(), &zeros)?;
+    assert_eq!(g.to_vec::<f64>()?, [0.0, 6.0, 0.0, 0.0, 0.0, 0.0], "the derivative of a product with zeros");
+    check("logsumexp", &|x| x[0].logsumexp(1, false), &[x()])
+}
+
+#[test]
+fn views_and_joins() -> Result<()> {
+    let x = || uniform(&[2, 3, 4], -1.0, 1.0, 7);
+    let square = |y: Tensor| y.square();
+    check("reshape", &|x| square(x[0].reshape([4, -1])?), &[x()])?;
+    check("permute", &|x| square(x[0].permute([2, 0, 1])?), &[x()])?;
+    check("reshape of a permuted tensor", &|x| square(x[0].permute([2, 0, 1])?.reshape([6, 4])?), &[x()])?;
+    check("expand", &|x| square(x[0].unsqueeze(1)?.expand([2, 5, 3, 4])?), &[x()])?;
+    check("slice", &|x| square(x[0].slice(2, 1, None, 2)?), &[x()])?;
+    check("flip", &|x| square(x[0].flip([0, 2])?.slice(1, 0, 2, 1)?), &[x()])?;
+    check("select", &|x| square(x[0].select(1, -1)?), &[x()])?;
+    check("contiguous", &|x| square(x[0].transpose(0, 2)?.contiguous()?), &[x()])?;
+    check("cat", &|x| square(Tensor::cat(&[&x[0], &x[1], &x[0]], 1)?), &[x(), uniform(&[2, 1, 4], -1.0, 1.0, 8)])?;
+    check("stack", &|x| square(Tensor::stack(&[&x[0], &x[0]], -1)?), &[x()])?;
+    check("slice_scatter", &|x| square(x[0].slice_scatter(&x[1], 1, 0, 3, 2)?), &[x(), uniform(&[2, 2, 4], -1.0, 1.0, 9)])
+}
+
+#[test]
+fn indexing() -> Result<()> {
+    let x = || uniform(&[4, 3], -1.0, 1.0, 10);
+    let rows = Tensor::new([2i64, 0, 2])?;
+    check("index_select", &|x| x[0].index_select(0, &rows)?.square(), &[x()])?;
+    check("index_add", &|x| x[0].index_add(0, &rows, &x[1])?.square(), &[x(), uniform(&[3, 3], -1.0, 1.0, 11)])?;
+    let places = Tensor::new([[0i64, 3, 1], [2, 2, 0]])?;
+    check("gather", &|x| x[0].gather(0, &places)?.square(), &[x()])?;
+    check("scatter_add", &|x| x[0].scatter_add(0, &places, &x[1])?.square(), &[x(), uniform(&[3, 3], -1.0, 1.0, 12)])?;
+    check("scatter", &|x| x[0].scatter(0, &places, &x[1])?.square(), &[x(), uniform(&[2, 3], -1.0, 1.0, 13)])?;
+    let words = Tensor::new([[0i64, 1], [1, 3]])?;
+    check("embedding", &|x| x[0].embedding(&words)?.square(), &[x()])
+}
+
+#[test]
+fn products() -> Result<()> {
+    let t = |shape: &[usize], seed| uniform(shape, -1.0, 1.0, seed);
+    for (a, b) in [(&[3, 4][..], &[4, 2][..]), (&[4], &[4, 2]), (&[3, 4], &[4]), (&[4], &[4]), (&[5, 3, 4], &[4, 2]), (&[2, 1, 3, 4], &[5, 4, 2])] {
+        check("matmul", &|x| x[0].matmul(&x[1])?.square(), &[t(a, 14), t(b, 15)])?;
+    }
+    check("linear", &|x| x[0].linear(&x[1], Some(&x[2]))?.square(), &[t(&[2, 3, 4], 16), t(&[5, 4], 17), t(&[5], 18)])
+}
