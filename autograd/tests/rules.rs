@@ -122,7 +122,13 @@ fn unary_functions() -> Result<()> {
     for (name, f) in positive {
         check(name, &|x| f(&x[0]), &[uniform(&[4], 0.3, 1.2, 2)])?;
     }
-    for (name, f) in [("selu", Tensor::selu as U), ("elu", |x| x.elu(0.7)), ("leaky_relu", |x| x.leaky_relu(0.1)), ("abs", Tensor::abs), ("relu", Tensor::relu)] {
+    for (name, f) in [
+        ("selu", Tensor::selu as U),
+        ("elu", |x| x.elu(0.7)),
+        ("leaky_relu", |x| x.leaky_relu(0.1)),
+        ("abs", Tensor::abs),
+        ("relu", Tensor::relu),
+    ] {
         check(name, &|x| f(&x[0]), &[uniform(&[4], -1.2, -0.3, 2)])?;
     }
     for (name, f) in [("asin", Tensor::asin as U), ("acos", Tensor::acos), ("atanh", Tensor::atanh)] {
@@ -209,7 +215,9 @@ fn indexing() -> Result<()> {
 #[test]
 fn products() -> Result<()> {
     let t = |shape: &[usize], seed| uniform(shape, -1.0, 1.0, seed);
-    for (a, b) in [(&[3, 4][..], &[4, 2][..]), (&[4], &[4, 2]), (&[3, 4], &[4]), (&[4], &[4]), (&[5, 3, 4], &[4, 2]), (&[2, 1, 3, 4], &[5, 4, 2])] {
+    for (a, b) in
+        [(&[3, 4][..], &[4, 2][..]), (&[4], &[4, 2]), (&[3, 4], &[4]), (&[4], &[4]), (&[5, 3, 4], &[4, 2]), (&[2, 1, 3, 4], &[5, 4, 2])]
+    {
         check("matmul", &|x| x[0].matmul(&x[1])?.square(), &[t(a, 14), t(b, 15)])?;
     }
     check("linear", &|x| x[0].linear(&x[1], Some(&x[2]))?.square(), &[t(&[2, 3, 4], 16), t(&[5, 4], 17), t(&[5], 18)])

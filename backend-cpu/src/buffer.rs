@@ -3,33 +3,30 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::alloc::Block;
 use rushlight_backend::{Arg, Buffer, Complex32, Complex64, DType, Error, Result, Storage, bf16, f16, numel};
 
 /// A block of memory that is always initialised.
-pub(crate) struct CpuBuffer {
-    words: Vec<u128>,
-    bytes: usize,
-}
+pub(crate) struct CpuBuffer(Block);
 
 impl Buffer for CpuBuffer {
     fn bytes(&self) -> usize {
-        self.bytes
+        self.0.len()
     }
 }
 
 impl CpuBuffer {
+    /// Memory with arbitrary content, for a kernel that writes all of it.
     pub(crate) fn new(bytes: usize) -> Result<CpuBuffer> {
-        Ok(CpuBuffer { words: vec![0; bytes.div_ceil(16)], bytes })
+        Ok(CpuBuffer(Block::new(bytes)?))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        // SAFETY: `words` holds at least `bytes` initialised bytes, and u8 has no alignment.
-        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.bytes) }
+        self.0.as_slice()
     }
 
     pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `as_bytes`, and `self` is borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.words.as_mut_ptr().cast(), self.bytes) }
+        self.0.as_mut_slice()
     }
 }
 

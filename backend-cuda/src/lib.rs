@@ -90,7 +90,8 @@ impl Backend for CudaBackend {
             return Ok(());
         }
         let part = offset.checked_add(out.len()).and_then(|end| slice.try_slice(offset..end));
-        let part = part.ok_or_else(|| Error::value("download", format!("{} bytes from {offset} of a block of {}", out.len(), slice.len())))?;
+        let part =
+            part.ok_or_else(|| Error::value("download", format!("{} bytes from {offset} of a block of {}", out.len(), slice.len())))?;
         self.stream.memcpy_dtoh(&part, out).and_then(|()| self.stream.synchronize()).map_err(|e| failed(&self.name, &e))
     }
 

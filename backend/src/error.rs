@@ -40,10 +40,10 @@ pub enum ErrorKind {
 /// assert_eq!(e.kind(), ErrorKind::Shape);
 /// assert_eq!(e.to_string(), "matmul: cannot multiply [2, 3] by [4, 2]: the inner sizes 3 and 4 differ");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     op: Cow<'static, str>,
@@ -109,6 +109,13 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.op, self.0.message)
+    }
+}
+
+/// The message: a `main` that returns an error prints it so.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -197,7 +197,9 @@ impl<B: Send + 'static> Workers<B> {
                         let group = groups.lock().unwrap_or_else(PoisonError::into_inner).next();
                         let Some((number, indices)) = group else { break };
                         let made = catch_unwind(AssertUnwindSafe(|| dataset.batch(&indices?)));
-                        let batch = made.unwrap_or_else(|_| Err(Error::value("DataLoader", format!("the dataset panicked while making batch {number}"))));
+                        let batch = made.unwrap_or_else(|_| {
+                            Err(Error::value("DataLoader", format!("the dataset panicked while making batch {number}")))
+                        });
                         if sender.send((number, batch)).is_err() {
                             break;
                         }

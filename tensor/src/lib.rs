@@ -35,7 +35,8 @@ pub use operand::Operand;
 pub use ops::create::{Nested, Options};
 pub use ops::pointwise::unary_derivative;
 pub use rushlight_backend::{
-    self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16, f16,
+    self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
+    default_generator, f16, manual_seed, op::Sample,
 };
 pub use rushlight_backend_cpu::threads::{num_threads, set_num_threads};
 pub use sizes::{IntoSizes, Sizes};

@@ -49,7 +49,9 @@ fn parse_plain(name: &str, bytes: &[u8]) -> Result<Tensor> {
         [0, 0, 0x0e, _] => DType::F64,
         _ => {
             let [a, b, c, d] = magic;
-            return Err(bad(format!("wrong magic number {a:02x}{b:02x}{c:02x}{d:02x}: an IDX file starts with 0000, a type code and the rank")));
+            return Err(bad(format!(
+                "wrong magic number {a:02x}{b:02x}{c:02x}{d:02x}: an IDX file starts with 0000, a type code and the rank"
+            )));
         }
     };
     let rank = usize::from(magic[3]);

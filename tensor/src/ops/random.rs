@@ -110,7 +110,12 @@ impl Tensor {
     /// # Errors
     /// As `multinomial`.
     pub fn multinomial_with(&self, samples: usize, replacement: bool, generator: &Generator) -> Result<Tensor> {
-        let op = Random { sample: Sample::Multinomial { samples, replacement }, shape: Shape::new(), dtype: DType::I64, generator: generator.clone() };
+        let op = Random {
+            sample: Sample::Multinomial { samples, replacement },
+            shape: Shape::new(),
+            dtype: DType::I64,
+            generator: generator.clone(),
+        };
         apply1(op, [self])
     }
 

@@ -55,12 +55,18 @@ fn load(dataset: &str, root: &Path, train: bool) -> Result<LabelledImages> {
     let images = read_idx(&images_path)?;
     let name = images_path.display().to_string();
     if images.dtype() != DType::U8 || images.dim() != 3 {
-        return Err(Error::format(name, format!("holds {} of shape {:?}, wanted images: uint8 of three dimensions", images.dtype(), images.shape())));
+        return Err(Error::format(
+            name,
+            format!("holds {} of shape {:?}, wanted images: uint8 of three dimensions", images.dtype(), images.shape()),
+        ));
     }
     let labels = read_idx(&labels_path)?;
     if labels.dtype() != DType::U8 || labels.dim() != 1 {
         let name = labels_path.display().to_string();
-        return Err(Error::format(name, format!("holds {} of shape {:?}, wanted labels: uint8 of one dimension", labels.dtype(), labels.shape())));
+        return Err(Error::format(
+            name,
+            format!("holds {} of shape {:?}, wanted labels: uint8 of one dimension", labels.dtype(), labels.shape()),
+        ));
     }
     LabelledImages::new(&name, images, &labels)
 }
