@@ -1,0 +1,144 @@
+//! Gradients, directional derivatives and Hessian-vector products of an operator's case.
+
+use std::collections::HashMap;
+
+use rushlight_autograd::{Autograd, BackwardOptions, grad_of, jvp};
+use rushlight_tensor::{Error, Tensor};
+
+use super::Context;
+use super::ops::{call, tolerance};
+use crate::agree;
+use crate::args::Args;
+use crate::golden::{Case, Decoder, Value};
+use crate::outcome::{CaseError, CaseResult};
+
+/// The tensors that lie at the argument paths of a field of the case (`grads`, `tangents`, ...).
+fn arguments(ctx: &Context<'_>, case: &Case, field: &str) -> CaseResult<Vec<(String, Tensor)>> {
+    let decoder = Decoder::new(&ctx.family.store);
+    case.entries(field)
+        .map(|(path, _)| {
+            let mut steps = path.split('.');
+            let mut at = match steps.next() {
+                Some("kw") => &case.field("kwargs")[steps.next().unwrap_or_default()],
+                first => &case.field("args")[index(first)?],
+            };
+            for step in steps {
+                at = &at[index(Some(step))?];
+            }
+            Ok((path.to_string(), decoder.tensor(at).map_err(|e| format!("argument {path}: {e}"))?))
+        })
+        .collect()
+}
+
+fn index(step: Option<&str>) -> Result<usize, String> {
+    step.and_then(|s| s.parse().ok()).ok_or_else(|| "an argument path without a number".to_string())
+}
+
+/// The recorded cotangents that are not null, with the number of their output.
+fn cotangents(ctx: &Context<'_>, case: &Case) -> CaseResult<Vec<(usize, Tensor)>> {
+    let decoder = Decoder::new(&ctx.family.store);
+    let given = case.list("cotangents").iter().enumerate().filter(|(_, c)| !c.is_null());
+    given.map(|(i, c)| Ok((i, decoder.tensor(c)?))).collect()
+}
+
+/// Leaves for arguments, and the gradients that the case's cotangents give them.
+struct Reverse {
+    leaves: Vec<(String, Tensor)>,
+    grads: Vec<Option<Tensor>>,
+}
+
+fn reverse(ctx: &Context<'_>, case: &Case, field: &str, options: BackwardOptions) -> CaseResult<Reverse> {
+    let leaves = arguments(ctx, case, field)?;
+    let leaves = leaves.into_iter().map(|(path, t)| Ok((path, t.requires_grad()?))).collect::<CaseResult<Vec<_>>>()?;
+    let decoder = Decoder::replacing(&ctx.family.store, leaves.iter().cloned().collect());
+    let results = call(ctx, case, &decoder)?;
+    let (mut outputs, mut seeds) = (Vec::new(), Vec::new());
+    for (i, cotangent) in cotangents(ctx, case)? {
+        match results.get(i) {
+            // An output that does not depend on any leaf adds nothing.
+            Some(Value::Tensor(y)) if y.is_requires_grad() => {
+                outputs.push(y.clone());
+                seeds.push(cotangent);
+            }
+            Some(Value::Tensor(_)) => {}
+            _ => return Err(CaseError::Failed(format!("result {i} is not a tensor"))),
+        }
+    }
+    let inputs: Vec<&Tensor> = leaves.iter().map(|(_, t)| t).collect();
+    let grads = if outputs.is_empty() {
+        vec![None; inputs.len()]
+    } else {
+        let outputs: Vec<&Tensor> = outputs.iter().collect();
+        let seeds: Vec<Option<&Tensor>> = seeds.iter().map(Some).collect();
+        grad_of(&outputs, &inputs, &seeds, options)?
+    };
+    Ok(Reverse { leaves, grads })
+}
+
+/// Compares gradients with the recorded ones. No gradient and zeros are the same.
+fn compare(ctx: &Context<'_>, case: &Case, field: &str, grads: &HashMap<String, Option<Tensor>>) -> CaseResult<()> {
+    let decoder = Decoder::new(&ctx.family.store);
+    for (path, recorded) in case.entries(field) {
+        let got = grads.get(path).and_then(Option::as_ref);
+        let agreed = match (got, recorded.is_null()) {
+            (None, true) => Ok(()),
+            (Some(g), true) => agree::zero(g),
+            (None, false) => agree::zero(&decoder.tensor(recorded)?).map_err(|_| "no gradient".to_string()),
+            (Some(g), false) => agree::tensors(g, &decoder.tensor(recorded)?, tolerance(case)),
+        };
+        agreed.map_err(|e| format!("argument {path}: {e}"))?;
+    }
+    Ok(())
+}
+
+/// Reverse mode.
+pub(super) fn grads(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
+    let Reverse { leaves, grads } = reverse(ctx, case, "grads", BackwardOptions::default())?;
+    let by_path = leaves.into_iter().map(|(path, _)| path).zip(grads).collect();
+    compare(ctx, case, "grads", &by_path)
+}
+
+/// Forward mode, one output after the other.
+pub(super) fn jvps(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
+    let plain = Decoder::new(&ctx.family.store);
+    let primals = arguments(ctx, case, "tangents")?;
+    let tangents = case.entries("tangents").map(|(_, t)| plain.tensor(t)).collect::<Result<Vec<_>, _>>()?;
+    for (i, recorded) in case.list("jvps").iter().enumerate().filter(|(_, r)| !r.is_null()) {
+        let f = |duals: &[Tensor]| {
+            let replaced = primals.iter().map(|(path, _)| path.clone()).zip(duals.iter().cloned()).collect();
+            let decoder = Decoder::replacing(&ctx.family.store, replaced);
+            let mut args = Args::of(case, &decoder).map_err(|e| Error::value("conformance", e))?;
+            ctx.registry.call_for(&case.op, &mut args, i)
+        };
+        let points: Vec<&Tensor> = primals.iter().map(|(_, t)| t).collect();
+        let directions: Vec<&Tensor> = tangents.iter().collect();
+        let (_, got) = jvp(f, &points, &directions)?;
+        agree::tensors(&got, &plain.tensor(recorded)?, tolerance(case)).map_err(|e| format!("result {i}: {e}"))?;
+    }
+    Ok(())
+}
+
+/// Reverse over reverse: the gradient of `<grads, tangents>`.
+pub(super) fn hvps(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
+    let plain = Decoder::new(&ctx.family.store);
+    let Reverse { leaves, grads } = reverse(ctx, case, "hvp", BackwardOptions::create_graph())?;
+    let tangents: HashMap<&str, Tensor> =
+        case.entries("tangents").map(|(path, t)| Ok((path, plain.tensor(t)?))).collect::<CaseResult<_>>()?;
+    let mut total: Option<Tensor> = None;
+    for ((path, _), grad) in leaves.iter().zip(&grads) {
+        if let (Some(g), Some(t)) = (grad, tangents.get(path.as_str())) {
+            let part = g.mul(t)?.sum()?;
+            total = Some(match total {
+                Some(sum) => sum.add(&part)?,
+                None => part,
+            });
+        }
+    }
+    let inputs: Vec<&Tensor> = leaves.iter().map(|(_, t)| t).collect();
+    let second = match &total {
+        Some(s) if s.is_requires_grad() => grad_of(&[s], &inputs, &[None], BackwardOptions::default())?,
+        _ => vec![None; inputs.len()],
+    };
+    let by_path = leaves.iter().map(|(path, _)| path.clone()).zip(second).collect();
+    compare(ctx, case, "hvp", &by_path)
+}

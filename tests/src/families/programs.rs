@@ -1,0 +1,91 @@
+//! The small programs among the error cases.
+
+use rushlight_autograd::Autograd;
+use rushlight_tensor::{Result, Tensor};
+
+use super::errors::refused;
+use crate::agree::{self, Tolerance};
+use crate::outcome::{CaseError, Outcome};
+
+/// Runs the program with this id.
+pub(super) fn run(id: &str) -> Outcome {
+    let program: fn() -> Result<Outcome> = match id.trim_start_matches("program.") {
+        "backward_twice" => || {
+            let x = leaf()?;
+            let y = x.exp()?.sum()?;
+            y.backward()?;
+            Ok(must_refuse(y.backward()))
+        },
+        "backward_no_grad" => || Ok(must_refuse(Tensor::new(1.0f32)?.backward())),
+        "backward_nonscalar" => || Ok(must_refuse(leaf()?.mul(2.0)?.backward())),
+        "int_requires_grad" => || Ok(must_refuse(Tensor::new([1i64, 2])?.requires_grad())),
+        "view_noncontiguous" => || Ok(must_refuse(Tensor::zeros([2, 3], ())?.t()?.view(6))),
+        "item" => || Ok(must_refuse(Tensor::new([1.0f32, 2.0])?.item::<f32>())),
+        "inplace_on_leaf" => inplace_on_leaf,
+        "saved_modified" => saved_modified,
+        "write_expanded" => write_expanded,
+        other => return Outcome::Missing(format!("program `{other}`")),
+    };
+    program().unwrap_or_else(|e| Outcome::Failed(format!("error before the one that is wanted: {e}")))
+}
+
+fn leaf() -> Result<Tensor> {
+    Tensor::new([1.0f32, 2.0])?.requires_grad()
+}
+
+fn must_refuse<T>(result: Result<T>) -> Outcome {
+    refused(result.map_err(CaseError::from))
+}
+
+/// Passes, for a reason, if what somebody else holds has these values.
+fn unchanged(held: &Tensor, values: &[f32], why: &'static str) -> Result<Outcome> {
+    let wanted = Tensor::new(values)?;
+    Ok(match agree::tensors(&held.detach(), &wanted, Tolerance { rtol: 1e-6, atol: 0.0 }) {
+        Ok(()) => Outcome::Passed(Some(why)),
+        Err(e) => Outcome::Failed(format!("another handle's values changed: {e}")),
+    })
+}
+
+/// A changed leaf is a new tensor: the leaf, and the gradient through it, are what they were.
+fn inplace_on_leaf() -> Result<Outcome> {
+    let mut x = leaf()?;
+    let other = x.clone();
+    let y = other.square()?.sum()?;
+    x = x.add(1.0)?;
+    y.backward()?;
+    let Some(grad) = other.grad() else {
+        return Ok(Outcome::Failed("the leaf has no gradient".to_string()));
+    };
+    drop(x);
+    match unchanged(&other, &[1.0, 2.0], "value semantics: the leaf keeps its values")? {
+        Outcome::Passed(why) => unchanged(&grad, &[2.0, 4.0], why.unwrap_or_default()),
+        other => Ok(other),
+    }
+}
+
+/// A saved tensor cannot be changed under the tape: the gradient is that of the values at the time.
+fn saved_modified() -> Result<Outcome> {
+    let x = leaf()?;
+    let mut y = x.exp()?;
+    let loss = y.sum()?;
+    y = y.detach().add(1.0)?;
+    drop(y);
+    loss.backward()?;
+    match x.grad() {
+        Some(g) => unchanged(&g, &[1f32.exp(), 2f32.exp()], "value semantics: what the tape saved cannot change"),
+        None => Ok(Outcome::Failed("the leaf has no gradient".to_string())),
+    }
+}
+
+/// Writing to an expanded tensor writes to memory of its own.
+fn write_expanded() -> Result<Outcome> {
+    let x = Tensor::new([1.0f32])?;
+    let mut wide = x.expand(3)?;
+    let other = wide.clone();
+    wide = wide.add(1.0)?;
+    drop(wide);
+    match unchanged(&x, &[1.0], "value semantics: other handles keep their values")? {
+        Outcome::Passed(why) => unchanged(&other, &[1.0; 3], why.unwrap_or_default()),
+        failed => Ok(failed),
+    }
+}

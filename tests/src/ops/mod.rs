@@ -1,0 +1,23 @@
+//! PyTorch's operators as calls of ours: one file a family, one line or one closure an operator.
+//!
+//! A closure takes the arguments in the order of PyTorch's signature, under its names and with its defaults. What it does not take is
+//! found untaken and makes the case missing, so an argument is never silently passed over. A closure calls our API; it does not build
+//! what the API lacks.
+
+mod create;
+mod index;
+mod matmul;
+mod pointwise;
+mod reduce;
+mod shape;
+
+use crate::registry::Registry;
+
+/// Every operator that we have.
+pub fn registry() -> Registry {
+    let mut r = Registry::default();
+    for register in [pointwise::register, reduce::register, shape::register, index::register, matmul::register, create::register] {
+        register(&mut r);
+    }
+    r
+}
