@@ -3,7 +3,7 @@
 use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
 
 use super::drive::Lane;
-use super::math;
+use super::{erf, math, wide};
 
 /// `f32` or `f64`. The const parameter `FMA` says that fused multiply-add is one instruction.
 pub(super) trait Float:
@@ -16,6 +16,8 @@ pub(super) trait Float:
     + Rem<Output = Self>
     + Neg<Output = Self>
 {
+    /// Beyond this size, sine, cosine and tangent are only accurate by [`exact_sin`](Float::exact_sin) and its like.
+    const LARGE_ANGLE: Self;
     fn c(x: f64) -> Self;
     fn is_nan(self) -> bool;
     fn abs(self) -> Self;
@@ -46,6 +48,9 @@ pub(super) trait Float:
     fn atanh<const FMA: bool>(self) -> Self;
     fn erf<const FMA: bool>(self) -> Self;
     fn erfc<const FMA: bool>(self) -> Self;
+    fn exact_sin(self) -> Self;
+    fn exact_cos(self) -> Self;
+    fn exact_tan(self) -> Self;
     fn pow<const FMA: bool>(self, y: Self) -> Self;
     fn atan2<const FMA: bool>(self, x: Self) -> Self;
 
@@ -61,6 +66,15 @@ macro_rules! common {
         #[inline(always)]
         fn c(x: f64) -> Self {
             x as $t
+        }
+        fn exact_sin(self) -> Self {
+            <$t>::sin(self)
+        }
+        fn exact_cos(self) -> Self {
+            <$t>::cos(self)
+        }
+        fn exact_tan(self) -> Self {
+            <$t>::tan(self)
         }
         #[inline(always)]
         fn is_nan(self) -> bool {
@@ -106,41 +120,73 @@ macro_rules! from_std {
     )*};
 }
 
+macro_rules! narrow {
+    ($($name:ident)*) => {$(
+        #[inline(always)]
+        fn $name<const FMA: bool>(self) -> f32 {
+            math::$name::<FMA>(self)
+        }
+    )*};
+}
+
+macro_rules! widened {
+    ($($name:ident)*) => {$(
+        #[inline(always)]
+        fn $name<const FMA: bool>(self) -> f32 {
+            wide::$name::<FMA>(self.into()) as f32
+        }
+    )*};
+}
+
 impl Float for f32 {
     common!(f32);
-    from_std!(f32: exp = exp, exp2 = exp2, expm1 = exp_m1, ln = ln, log2 = log2, log10 = log10, ln_1p = ln_1p, sin = sin, cos = cos,
-        tan = tan, asin = asin, acos = acos, atan = atan, sinh = sinh, cosh = cosh, tanh = tanh, asinh = asinh, acosh = acosh,
-        atanh = atanh);
+    const LARGE_ANGLE: f32 = wide::LARGE_ANGLE;
+    narrow!(exp expm1 ln ln_1p tanh erf);
+    widened!(log2 log10 asin acos atan sinh cosh asinh acosh atanh);
     #[inline(always)]
-    fn erf<const FMA: bool>(self) -> Self {
-        math::erf64(self.into()) as f32
+    fn exp2<const FMA: bool>(self) -> f32 {
+        wide::exp::<FMA>(f64::from(self) * std::f64::consts::LN_2) as f32
     }
     #[inline(always)]
-    fn erfc<const FMA: bool>(self) -> Self {
-        math::erfc64(self.into()) as f32
+    fn sin<const FMA: bool>(self) -> f32 {
+        wide::sin_cos::<FMA>(self.into()).0 as f32
     }
     #[inline(always)]
-    fn pow<const FMA: bool>(self, y: Self) -> Self {
-        self.powf(y)
+    fn cos<const FMA: bool>(self) -> f32 {
+        wide::sin_cos::<FMA>(self.into()).1 as f32
     }
     #[inline(always)]
-    fn atan2<const FMA: bool>(self, x: Self) -> Self {
-        f32::atan2(self, x)
+    fn tan<const FMA: bool>(self) -> f32 {
+        let (sin, cos) = wide::sin_cos::<FMA>(self.into());
+        (sin / cos) as f32
+    }
+    #[inline(always)]
+    fn erfc<const FMA: bool>(self) -> f32 {
+        erf::erfc(self.into()) as f32
+    }
+    #[inline(always)]
+    fn pow<const FMA: bool>(self, y: f32) -> f32 {
+        wide::pow::<FMA>(self.into(), y.into()) as f32
+    }
+    #[inline(always)]
+    fn atan2<const FMA: bool>(self, x: f32) -> f32 {
+        wide::atan2::<FMA>(self.into(), x.into()) as f32
     }
 }
 
 impl Float for f64 {
     common!(f64);
+    const LARGE_ANGLE: f64 = f64::INFINITY;
     from_std!(f64: exp = exp, exp2 = exp2, expm1 = exp_m1, ln = ln, log2 = log2, log10 = log10, ln_1p = ln_1p, sin = sin, cos = cos,
         tan = tan, asin = asin, acos = acos, atan = atan, sinh = sinh, cosh = cosh, tanh = tanh, asinh = asinh, acosh = acosh,
         atanh = atanh);
     #[inline(always)]
     fn erf<const FMA: bool>(self) -> Self {
-        math::erf64(self)
+        erf::erf(self)
     }
     #[inline(always)]
     fn erfc<const FMA: bool>(self) -> Self {
-        math::erfc64(self)
+        erf::erfc(self)
     }
     #[inline(always)]
     fn pow<const FMA: bool>(self, y: Self) -> Self {

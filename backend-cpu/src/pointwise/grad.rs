@@ -28,6 +28,17 @@ macro_rules! simd {
     }};
 }
 
+/// Computes again what the vector code cannot: angles so large that they take more digits of pi.
+fn large_angles<T: Float>(gs: &[T], vs: &[T], out: &mut [T], f: fn(T) -> T) {
+    if vs.iter().fold(false, |any, &v| any | (v.abs() > T::LARGE_ANGLE)) {
+        for ((o, &g), &v) in out.iter_mut().zip(gs).zip(vs) {
+            if v.abs() > T::LARGE_ANGLE {
+                *o = g * f(v);
+            }
+        }
+    }
+}
+
 pub(super) fn float<T: Float>(f: Unary) -> Loop<T> {
     use Unary::*;
     use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10};
@@ -48,8 +59,14 @@ pub(super) fn float<T: Float>(f: Unary) -> Loop<T> {
         Log2 => simd!(FMA, |p, g, v| g / (v * T::c(LN_2))),
         Log10 => simd!(FMA, |p, g, v| g / (v * T::c(LN_10))),
         Log1p => simd!(FMA, |p, g, v| g / (v + T::c(1.0))),
-        Sin => simd!(FMA, |p, g, v| g * v.cos::<FMA>()),
-        Cos => simd!(FMA, |p, g, v| g * -v.sin::<FMA>()),
+        Sin => |p, gs, vs, out| {
+            simd!(FMA, |p, g, v| g * v.cos::<FMA>())(p, gs, vs, out);
+            large_angles(gs, vs, out, T::exact_cos);
+        },
+        Cos => |p, gs, vs, out| {
+            simd!(FMA, |p, g, v| g * -v.sin::<FMA>())(p, gs, vs, out);
+            large_angles(gs, vs, out, |v| -v.exact_sin());
+        },
         Tan => simd!(FMA, |p, g, v| g * (T::c(1.0) + v * v)),
         Asin => simd!(FMA, |p, g, v| g / (T::c(1.0) - v * v).sqrt()),
         Acos => simd!(FMA, |p, g, v| -g / (T::c(1.0) - v * v).sqrt()),

@@ -1,147 +1,154 @@
-//! Elementary functions that std lacks.
+//! Functions of `f32` that are used often, computed in `f32` to about 1 ulp.
+//!
+//! All are free of branches (choices are selects), so that loops over them become vector code. `FMA` says that fused multiply-add
+//! is one instruction. Where no source is named, coefficients are minimax fits made for this file. NaN passes through every one.
 
-/// The error function, after the formulas of Sun's fdlibm (`s_erf.c`): rational approximations in five ranges, each to less than 1 ulp.
-pub(super) fn erf64(x: f64) -> f64 {
-    let a = x.abs();
-    if x.is_nan() {
-        return x;
-    }
-    if a < 0.84375 {
-        if a < 3.725e-9 {
-            return x * 1.128_379_167_095_512_6;
-        }
-        return x + x * small(x * x);
-    }
-    let y = if a < 1.25 {
-        ERX + near_one(a - 1.0)
-    } else if a < 6.0 {
-        1.0 - tail(a)
-    } else {
-        1.0
-    };
-    y.copysign(x)
+/// `a * b + c`, rounded once if that is cheap.
+#[inline(always)]
+fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// `1 - erf(x)`, accurate for large x; by the same formulas.
-pub(super) fn erfc64(x: f64) -> f64 {
-    let a = x.abs();
-    if x.is_nan() {
-        return x;
+/// A polynomial, coefficients from the highest power down.
+#[inline(always)]
+fn poly<const FMA: bool, const N: usize>(x: f32, c: [f32; N]) -> f32 {
+    let mut sum = c[0];
+    for &c in &c[1..] {
+        sum = fma::<FMA>(sum, x, c);
     }
-    if a < 0.84375 {
-        if x < 0.25 {
-            return 1.0 - (x + x * small(x * x));
-        }
-        return 0.5 - (x - 0.5 + x * small(x * x));
-    }
-    if a < 1.25 {
-        let p = near_one(a - 1.0);
-        return if x >= 0.0 { 1.0 - ERX - p } else { 1.0 + (ERX + p) };
-    }
-    if a < 28.0 {
-        if x < -6.0 {
-            return 2.0;
-        }
-        return if x > 0.0 { tail(a) } else { 2.0 - tail(a) };
-    }
-    if x > 0.0 { 0.0 } else { 2.0 }
+    sum
 }
 
-/// erf(1), rounded to 24 bits.
-const ERX: f64 = 0.845_062_911_510_467_5;
+/// 1.5 * 2^23: adding it rounds to an integer, which then lies in the low bits.
+const ROUNDER: f32 = 12_582_912.0;
+/// ln 2 in two parts; the first has few bits, so that its product with a small integer is exact.
+const LN2_HIGH: f32 = 0.693_359_4;
+const LN2_LOW: f32 = -2.121_944_4e-4;
 
-fn poly(x: f64, c: &[f64]) -> f64 {
-    c.iter().rev().fold(0.0, |sum, &c| sum * x + c)
+/// `x = n ln 2 + r` with |r| <= 0.35: n, r, and `exp(r) - 1 - r`. The coefficients are those of Cephes `expf`.
+#[inline(always)]
+fn exp_parts<const FMA: bool>(x: f32) -> (i32, f32, f32) {
+    let shifted = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUNDER);
+    let n = shifted - ROUNDER;
+    let r = fma::<FMA>(n, -LN2_HIGH, x);
+    let r = fma::<FMA>(n, -LN2_LOW, r);
+    const C: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+    let p = poly::<FMA, 6>(r, C);
+    ((shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32), r, p * r * r)
 }
 
-/// `erf(x) / x - 1` for |x| < 0.84375, z = x^2.
-fn small(z: f64) -> f64 {
-    const P: [f64; 5] = [
-        0.128_379_167_095_512_56,
-        -0.325_042_107_247_001_5,
-        -0.028_481_749_575_598_51,
-        -0.005_770_270_296_489_442,
-        -2.376_301_665_665_016_3e-05,
-    ];
-    const Q: [f64; 6] = [
-        1.0,
-        0.397_917_223_959_155_35,
-        0.065_022_249_988_767_3,
-        0.005_081_306_281_875_766,
-        0.000_132_494_738_004_321_64,
-        -3.960_228_278_775_368e-06,
-    ];
-    poly(z, &P) / poly(z, &Q)
+/// 2^n for a normal result.
+#[inline(always)]
+fn power_of_two(n: i32) -> f32 {
+    f32::from_bits(((n + 127) << 23) as u32)
 }
 
-/// `erf(1 + s) - ERX` for |1 + s| in 0.84375..1.25.
-fn near_one(s: f64) -> f64 {
-    const P: [f64; 7] = [
-        -0.002_362_118_560_752_659_4,
-        0.414_856_118_683_748_33,
-        -0.372_207_876_035_701_3,
-        0.318_346_619_901_161_75,
-        -0.110_894_694_282_396_68,
-        0.035_478_304_325_618_236,
-        -0.002_166_375_594_868_791,
-    ];
-    const Q: [f64; 7] = [
-        1.0,
-        0.106_420_880_400_844_23,
-        0.540_397_917_702_171,
-        0.071_828_654_414_196_27,
-        0.126_171_219_808_761_64,
-        0.013_637_083_912_029_05,
-        0.011_984_499_846_799_107,
-    ];
-    poly(s, &P) / poly(s, &Q)
+/// e to the power of x; subnormal results included.
+#[inline(always)]
+pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
+    let x = if x > 89.0 { 89.0 } else { x };
+    let x = if x < -105.0 { -105.0 } else { x };
+    let (n, r, p) = exp_parts::<FMA>(x);
+    // In two factors: 2^n itself may be subnormal or too large.
+    let half = n >> 1;
+    (p + r + 1.0) * power_of_two(half) * power_of_two(n - half)
 }
 
-/// erfc(a) for a in 1.25..28.
-fn tail(a: f64) -> f64 {
-    const RA: [f64; 8] = [
-        -0.009_864_944_034_847_148,
-        -0.693_858_572_707_181_8,
-        -10.558_626_225_323_291,
-        -62.375_332_450_326_006,
-        -162.396_669_462_573_47,
-        -184.605_092_906_711_04,
-        -81.287_435_506_306_6,
-        -9.814_329_344_169_145,
+/// `exp(x) - 1`, accurate near 0.
+#[inline(always)]
+pub(super) fn expm1<const FMA: bool>(x: f32) -> f32 {
+    let y = if x > 89.0 { 89.0 } else { x };
+    let y = if y < -20.0 { -20.0 } else { y };
+    let (n, r, p) = exp_parts::<FMA>(y);
+    // 2^n (exp(r) - 1) + (2^n - 1), at half size because 2^128 is too large.
+    let half = power_of_two(n - 1);
+    let wide = fma::<FMA>(p + r, half, half - 0.5) * 2.0;
+    // Where n is 0 the sum above would lose the last bits of tiny numbers.
+    if n == 0 { p + r } else { wide }
+}
+
+/// The natural logarithm from an exponent and `f = m - 1`, m from sqrt(1/2) to sqrt(2). The coefficients are those of Cephes `logf`.
+#[inline(always)]
+fn log_parts<const FMA: bool>(e: f32, f: f32) -> f32 {
+    const C: [f32; 9] = [
+        7.037_683_6e-2,
+        -1.151_461e-1,
+        1.167_699_9e-1,
+        -1.242_014_1e-1,
+        1.424_932_3e-1,
+        -1.666_805_8e-1,
+        2.000_071_5e-1,
+        -2.499_999_4e-1,
+        3.333_333e-1,
     ];
-    const SA: [f64; 9] = [
-        1.0,
-        19.651_271_667_439_257,
-        137.657_754_143_519_04,
-        434.565_877_475_229_23,
-        645.387_271_733_267_9,
-        429.008_140_027_567_83,
-        108.635_005_541_779_44,
-        6.570_249_770_319_282,
-        -0.060_424_415_214_858_1,
-    ];
-    const RB: [f64; 7] = [
-        -0.009_864_942_924_700_1,
-        -0.799_283_237_680_523,
-        -17.757_954_917_754_752,
-        -160.636_384_855_821_92,
-        -637.566_443_368_389_6,
-        -1025.095_131_611_077_2,
-        -483.519_191_608_651_4,
-    ];
-    const SB: [f64; 8] = [
-        1.0,
-        30.338_060_743_482_46,
-        325.792_512_996_573_9,
-        1536.729_586_084_437,
-        3199.858_219_508_595_5,
-        2553.050_406_433_164_4,
-        474.528_541_206_955_37,
-        -22.440_952_446_585_82,
-    ];
-    let s = 1.0 / (a * a);
-    let ratio = if a < 1.0 / 0.35 { poly(s, &RA) / poly(s, &SA) } else { poly(s, &RB) / poly(s, &SB) };
-    // exp(-a^2) in two factors, with a's upper half squared exactly.
-    let z = f64::from_bits(a.to_bits() & 0xffff_ffff_0000_0000);
-    (-z * z - 0.5625).exp() * ((z - a) * (z + a) + ratio).exp() / a
+    let z = f * f;
+    let y = poly::<FMA, 9>(f, C) * f * z;
+    let y = fma::<FMA>(e, LN2_LOW, y);
+    let y = fma::<FMA>(z, -0.5, y);
+    fma::<FMA>(e, LN2_HIGH, f + y)
+}
+
+const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
+
+/// `x = 2^e m` with m from sqrt(1/2) to sqrt(2), for positive normal x.
+#[inline(always)]
+fn split(x: f32) -> (i32, f32) {
+    let bits = x.to_bits().wrapping_sub(SQRT_HALF_BITS);
+    ((bits as i32) >> 23, f32::from_bits((bits & 0x7f_ffff) + SQRT_HALF_BITS))
+}
+
+/// What a logarithm is at 0, below, and at infinity and NaN.
+#[inline(always)]
+fn log_edges(x: f32, log: f32) -> f32 {
+    let log = if x < f32::INFINITY { log } else { x };
+    let log = if x == 0.0 { f32::NEG_INFINITY } else { log };
+    if x < 0.0 { f32::NAN } else { log }
+}
+
+/// The natural logarithm.
+#[inline(always)]
+pub(super) fn ln<const FMA: bool>(x: f32) -> f32 {
+    let subnormal = x < f32::MIN_POSITIVE;
+    let (e, m) = split(if subnormal { x * 33_554_432.0 } else { x });
+    let e = e as f32 - if subnormal { 25.0 } else { 0.0 };
+    log_edges(x, log_parts::<FMA>(e, m - 1.0))
+}
+
+/// `ln(1 + x)`, accurate near 0.
+#[inline(always)]
+pub(super) fn ln_1p<const FMA: bool>(x: f32) -> f32 {
+    let u = 1.0 + x;
+    let (e, m) = split(u);
+    // (1 + x) 2^-e - 1, rounded once. Where x is so large that 2^-e is subnormal, the 1 does not matter.
+    let scale = power_of_two(if e > 100 { 0 } else { -e });
+    let f = if e > 100 { m - 1.0 } else { x * scale + (scale - 1.0) };
+    let log = log_edges(u, log_parts::<FMA>(e as f32, f));
+    // For -0, and tiny numbers whose square underflows.
+    if x.abs() < 1e-10 { x } else { log }
+}
+
+/// The hyperbolic tangent: near 0 by the polynomial of Cephes `tanhf`, else `1 - 2 / (exp(2 x) + 1)`.
+#[inline(always)]
+pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
+    let (a, z) = (x.abs(), x * x);
+    const C: [f32; 5] = [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
+    let near = fma::<FMA>(poly::<FMA, 5>(z, C) * z, x, x);
+    let b = if a > 10.0 { 10.0 } else { a };
+    let (n, r, p) = exp_parts::<FMA>(b + b);
+    let e = (p + r + 1.0) * power_of_two(n);
+    let far = (1.0 - 2.0 / (e + 1.0)).copysign(x);
+    if a < 0.625 { near } else { far }
+}
+
+/// The error function: near 0 an odd polynomial, else `1 - exp(-q(x))`.
+#[inline(always)]
+pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
+    let (a, z) = (x.abs(), x * x);
+    const NEAR: [f32; 6] = [-6.021_806e-4, 4.999_601_4e-3, -2.677_128_3e-2, 1.128_195_5e-1, -3.761_250_8e-1, 1.283_791_5e-1];
+    let near = fma::<FMA>(poly::<FMA, 6>(z, NEAR), x, x);
+    const FAR: [f32; 7] = [-2.004_493_2e-4, 3.087_038e-3, -2.239_974e-2, 1.042_860_4e-1, 6.367_832_7e-1, 1.127_909_5, 1.398_269_8e-4];
+    let b = if a > 4.0 { 4.0 } else { a };
+    let (n, r, p) = exp_parts::<FMA>(-poly::<FMA, 7>(b, FAR));
+    let far = (1.0 - (p + r + 1.0) * power_of_two(n)).copysign(x);
+    if a < 0.9 { near } else { far }
 }

@@ -6,12 +6,16 @@
 mod binary;
 mod cast;
 mod drive;
+mod erf;
 mod float;
 mod grad;
 mod int;
 mod math;
+#[cfg(test)]
+mod tests;
 mod unary;
 mod where_;
+mod wide;
 
 use std::sync::Arc;
 

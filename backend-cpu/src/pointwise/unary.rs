@@ -67,6 +67,17 @@ fn clamp<T: Float>(x: T, lo: T, hi: T) -> T {
     if x > hi { hi } else { x }
 }
 
+/// Computes again what the vector code cannot: angles so large that they take more digits of pi.
+fn large_angles<T: Float>(xs: &[T], out: &mut [T], f: fn(T) -> T) {
+    if xs.iter().fold(false, |any, &x| any | (x.abs() > T::LARGE_ANGLE)) {
+        for (o, &x) in out.iter_mut().zip(xs) {
+            if x.abs() > T::LARGE_ANGLE {
+                *o = f(x);
+            }
+        }
+    }
+}
+
 pub(super) fn float<T: Float>(f: Unary) -> Option<Loop<T, T>> {
     use Unary::*;
     Some(match f {
@@ -87,9 +98,18 @@ pub(super) fn float<T: Float>(f: Unary) -> Option<Loop<T, T>> {
         Log2 => simd!(T, FMA, |p, x| x.log2::<FMA>()),
         Log10 => simd!(T, FMA, |p, x| x.log10::<FMA>()),
         Log1p => simd!(T, FMA, |p, x| x.ln_1p::<FMA>()),
-        Sin => simd!(T, FMA, |p, x| x.sin::<FMA>()),
-        Cos => simd!(T, FMA, |p, x| x.cos::<FMA>()),
-        Tan => simd!(T, FMA, |p, x| x.tan::<FMA>()),
+        Sin => |p, xs, out| {
+            simd!(T, FMA, |p, x| x.sin::<FMA>())(p, xs, out);
+            large_angles(xs, out, T::exact_sin);
+        },
+        Cos => |p, xs, out| {
+            simd!(T, FMA, |p, x| x.cos::<FMA>())(p, xs, out);
+            large_angles(xs, out, T::exact_cos);
+        },
+        Tan => |p, xs, out| {
+            simd!(T, FMA, |p, x| x.tan::<FMA>())(p, xs, out);
+            large_angles(xs, out, T::exact_tan);
+        },
         Asin => simd!(T, FMA, |p, x| x.asin::<FMA>()),
         Acos => simd!(T, FMA, |p, x| x.acos::<FMA>()),
         Atan => simd!(T, FMA, |p, x| x.atan::<FMA>()),
