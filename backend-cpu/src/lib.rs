@@ -6,6 +6,7 @@ pub mod alloc;
 mod buffer;
 mod create;
 mod pointwise;
+pub mod random;
 mod shape;
 pub mod simd;
 pub mod threads;
