@@ -62,7 +62,7 @@ pub type Tensors = SmallVec<[Tensor; 1]>;
 /// let x = Tensor::new(&[1.0f32, 2.0])?;
 /// let y = apply(Pointwise::Binary(Binary::Add), [&x, &x])?;
 /// assert_eq!(y[0].to_vec::<f32>()?, [2.0, 4.0]);
-/// # rushlight_tensor::Result::Ok(())
+/// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
 pub fn apply<'a, I: Into<Input<'a>>>(op: impl Into<Op>, inputs: impl IntoIterator<Item = I>) -> Result<Tensors> {
     let (op, inputs) = (op.into(), inputs.into_iter().map(Into::into).collect::<Inputs<'a>>());

@@ -7,7 +7,7 @@
 //! let y = x.matmul(&x.t()?)?.add(1.0)?.sum()?;
 //! assert_eq!(y.item::<f32>()?, 5.0 + 11.0 + 11.0 + 25.0 + 4.0);
 //! assert_eq!(y.dtype(), DType::F32);
-//! # rushlight_tensor::Result::Ok(())
+//! # Ok::<(), rushlight_tensor::Error>(())
 //! ```
 //!
 //! - Named methods return [`Result`]; arithmetic operators (`&a + &b`, `-a`, `a * 2.0`) panic with the same message.

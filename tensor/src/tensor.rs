@@ -134,7 +134,7 @@ impl Tensor {
     /// # use rushlight_tensor::Tensor;
     /// let x = Tensor::new(&[[1i64, 2], [3, 4]])?;
     /// assert_eq!(x.t()?.to_vec::<i64>()?, [1, 3, 2, 4]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         if T::DTYPE != self.dtype() {
