@@ -5,6 +5,8 @@
 pub mod alloc;
 mod buffer;
 mod create;
+mod gemm;
+mod matmul;
 mod pointwise;
 pub mod random;
 mod shape;
@@ -50,6 +52,8 @@ impl Backend for CpuBackend {
             Op::Pointwise(op) => one(pointwise::run(op, inputs, outputs)),
             Op::Shape(op) => one(shape::run(op, inputs)),
             Op::Create(op) => one(create::run(op)),
+            Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
+            Op::Random(op) => one(random::run(op, inputs, &outputs[0])),
             _ => Ok(None),
         }
     }

@@ -12,6 +12,7 @@ mod gauss32;
 mod integer;
 mod multinomial;
 mod normal;
+mod run;
 mod uniform;
 
 pub use continuous::{cauchy, exponential, log_normal};
@@ -19,6 +20,7 @@ pub use discrete::{bernoulli, bernoulli_each, geometric};
 pub use integer::{random, random_from_to, randperm};
 pub use multinomial::multinomial;
 pub use normal::{normal, normal_scalar};
+pub(crate) use run::run;
 pub use uniform::uniform;
 
 use std::sync::{Mutex, PoisonError};
