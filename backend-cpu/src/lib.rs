@@ -6,6 +6,7 @@ pub mod alloc;
 mod buffer;
 mod create;
 mod gemm;
+mod loss;
 mod matmul;
 mod pointwise;
 pub mod random;
@@ -53,6 +54,7 @@ impl Backend for CpuBackend {
             Op::Shape(op) => one(shape::run(op, inputs)),
             Op::Create(op) => one(create::run(op)),
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
+            Op::Loss(op) => loss::run(op, inputs, outputs),
             Op::Random(op) => one(random::run(op, inputs, &outputs[0])),
             _ => Ok(None),
         }

@@ -36,7 +36,8 @@ pub use ops::create::{Nested, Options};
 pub use ops::pointwise::unary_derivative;
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
-    default_generator, f16, manual_seed, op::Sample,
+    default_generator, f16, manual_seed,
+    op::{CrossEntropy, LossReduction, Sample},
 };
 pub use rushlight_backend_cpu::threads::{num_threads, set_num_threads};
 pub use sizes::{IntoSizes, Sizes};

@@ -39,10 +39,6 @@ impl Tensor {
         Tensor { data: Arc::new(Data { storage, layout, dtype, device }), trace: None }
     }
 
-    pub(crate) fn data(&self) -> &Data {
-        &self.data
-    }
-
     /// The parts of a tensor that nobody else holds a handle of, or the tensor back.
     pub(crate) fn into_data(self) -> std::result::Result<Data, Tensor> {
         match self.trace {

@@ -145,9 +145,17 @@ unsafe fn write_tile<T: Real>(
     let bias = if last { out.bias.map(|b| &b[tile.j..tile.j + tile.cols]) } else { None };
     // SAFETY: the tile's first element lies inside of the output.
     let c = unsafe { out.data.offset(tile.i as isize * rs + tile.j as isize * cs) };
-    if tile.rows == kernel.mr && tile.cols == kernel.nr && cs == 1 && bias.is_none() {
+    if tile.rows == kernel.mr && tile.cols == kernel.nr && cs == 1 {
         // SAFETY: a whole tile with unit column stride.
-        return unsafe { (kernel.run)(kc, a, b, c, rs, add) };
+        unsafe { (kernel.run)(kc, a, b, c, rs, add) };
+        if let Some(bias) = bias {
+            for r in 0..tile.rows {
+                // SAFETY: row r of the tile, which the kernel has just written.
+                let row = unsafe { std::slice::from_raw_parts_mut(c.offset(r as isize * rs), tile.cols) };
+                row.iter_mut().zip(bias).for_each(|(c, &b)| *c = *c + b);
+            }
+        }
+        return;
     }
     let mut sums = [T::default(); MAX_TILE];
     // SAFETY: the buffer holds any kernel's tile.
