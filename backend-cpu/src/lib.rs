@@ -5,11 +5,9 @@
 pub mod alloc;
 mod buffer;
 mod create;
-mod gemm;
-mod loss;
-mod matmul;
+mod index;
 mod pointwise;
-pub mod random;
+mod reduce;
 mod shape;
 pub mod simd;
 pub mod threads;
@@ -53,9 +51,8 @@ impl Backend for CpuBackend {
             Op::Pointwise(op) => one(pointwise::run(op, inputs, outputs)),
             Op::Shape(op) => one(shape::run(op, inputs)),
             Op::Create(op) => one(create::run(op)),
-            Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
-            Op::Loss(op) => loss::run(op, inputs, outputs),
-            Op::Random(op) => one(random::run(op, inputs, &outputs[0])),
+            Op::Index(op) => one(index::run(op, inputs, outputs)),
+            Op::Reduce(op) => reduce::run(op, inputs, outputs),
             _ => Ok(None),
         }
     }

@@ -10,7 +10,7 @@
 //!     let batch = batch?;
 //!     assert!(batch[0].shape()[0] <= 4);
 //! }
-//! # Ok::<(), rushlight_tensor::Error>(())
+//! # rushlight_tensor::Result::Ok(())
 //! ```
 
 mod collate;

@@ -12,8 +12,6 @@ pub struct Line {
     pub family: String,
     /// The case.
     pub id: String,
-    /// Its operator.
-    pub op: String,
     /// The check.
     pub check: &'static str,
     /// What came of it.

@@ -2,7 +2,6 @@
 
 pub(crate) mod create;
 mod index;
-pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod pointwise;
 mod random;

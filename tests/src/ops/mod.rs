@@ -8,7 +8,6 @@ mod create;
 mod index;
 mod matmul;
 mod pointwise;
-pub mod random;
 mod reduce;
 mod shape;
 
