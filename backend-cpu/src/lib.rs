@@ -11,6 +11,7 @@ mod reduce;
 mod shape;
 pub mod simd;
 pub mod threads;
+mod transpose;
 mod walk;
 
 use rushlight_backend::{Arg, Backend, Error, Meta, Op, Result, Storage, Storages};

@@ -8,6 +8,7 @@ use rushlight_backend::op::ShapeOp;
 use rushlight_backend::{Arg, Error, Layout, Result, Shape, Storage};
 
 use crate::buffer::{CpuBuffer, Plain, cpu, typed, typed_mut};
+use crate::transpose::transpose;
 use crate::walk::{Walk, par_pieces};
 
 /// Elements copied by one task.
@@ -87,6 +88,9 @@ fn copy<W: Plain>(data: &[W], layout: &Layout, out: &mut [W]) {
         return;
     }
     let walk = Walk::new(layout.shape(), [layout]);
+    if transpose(&walk, data, out) {
+        return;
+    }
     par_pieces(out, GRAIN, |start, piece| walk.gather(0, data, start..start + piece.len(), piece));
 }
 
@@ -95,22 +99,28 @@ fn cat<W: Plain>(dim: usize, inputs: &[Arg<'_>]) -> Result<Storage> {
     let mut shape = Shape::from_slice(inputs[0].shape());
     shape[dim] = inputs.iter().map(|x| x.shape()[dim]).sum();
     let mut buffer = CpuBuffer::new(rushlight_backend::numel(&shape) * size_of::<W>())?;
-    let out = typed_mut::<W>(&mut buffer);
     let inner: usize = shape[dim + 1..].iter().product();
     let step = shape[dim] * inner;
-    if !out.is_empty() {
-        let mut at = 0;
-        for x in inputs {
-            let (len, data) = (x.shape()[dim] * inner, words::<W>(x)?);
-            let walk = Walk::new(x.shape(), [x.layout()]);
-            if len > 0 {
-                for (i, row) in out.chunks_mut(step).enumerate() {
-                    walk.gather(0, data, i * len..(i + 1) * len, &mut row[at..at + len]);
+    let mut parts = Vec::with_capacity(inputs.len());
+    let mut begin = 0;
+    for x in inputs {
+        let len = x.shape()[dim] * inner;
+        parts.push((begin..begin + len, words::<W>(x)?, Walk::new(x.shape(), [x.layout()])));
+        begin += len;
+    }
+    par_pieces(typed_mut::<W>(&mut buffer), GRAIN, |start, piece| {
+        let end = start + piece.len();
+        for row in start / step..end.div_ceil(step) {
+            for (part, data, walk) in &parts {
+                // What this piece of the result has of this tensor's part of the row.
+                let (lo, hi) = ((row * step + part.start).max(start), (row * step + part.end).min(end));
+                if lo < hi {
+                    let own = row * part.len() + lo - (row * step + part.start);
+                    walk.gather(0, data, own..own + hi - lo, &mut piece[lo - start..hi - start]);
                 }
             }
-            at += len;
         }
-    }
+    });
     Ok(Arc::new(buffer))
 }
 

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::threads::par_for;
 
 /// One dimension: its size, and each operand's stride along it (0 where the operand is broadcast).
-type Dim<const N: usize> = (usize, [isize; N]);
+pub(crate) type Dim<const N: usize> = (usize, [isize; N]);
 
 /// How `N` operands are read while a result is written in order.
 pub(crate) struct Walk<const N: usize> {
@@ -64,6 +64,11 @@ impl<const N: usize> Walk<N> {
     /// The operands' strides within a row.
     pub(crate) fn inner(&self) -> [isize; N] {
         self.row.1
+    }
+
+    /// The dimensions but the innermost, outermost first.
+    pub(crate) fn outer(&self) -> &[Dim<N>] {
+        &self.outer
     }
 
     /// Whether operand `k` is one element, repeated.
@@ -151,7 +156,10 @@ impl<const N: usize> Walk<N> {
 pub(crate) fn par_pieces<T: Send>(out: &mut [T], grain: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let len = out.len();
     if len <= grain {
-        return f(0, out);
+        if len > 0 {
+            f(0, out);
+        }
+        return;
     }
     let base = Shared(out.as_mut_ptr());
     par_for(len.div_ceil(grain), |i| {
@@ -162,6 +170,7 @@ pub(crate) fn par_pieces<T: Send>(out: &mut [T], grain: usize, f: impl Fn(usize,
     });
 }
 
-struct Shared<T>(*mut T);
-// SAFETY: `par_pieces` gives each thread places of its own.
+/// A pointer that tasks share. Each must write to places of its own.
+pub(crate) struct Shared<T>(pub(crate) *mut T);
+// SAFETY: it is only dereferenced in blocks that say why the places are a task's own.
 unsafe impl<T: Send> Sync for Shared<T> {}

@@ -19,6 +19,8 @@ fn float(r: u64) -> f32 {
     }
 }
 
+type Function = fn(f32) -> f32;
+
 fn small_int(r: u64) -> i64 {
     (r % 11) as i64 - 5
 }
@@ -99,7 +101,7 @@ proptest! {
     fn unary_and_scalar((x, give) in shapes().prop_flat_map(|s| (operands(s, false, float), any::<bool>()))) {
         let run1 = |op: Pointwise| run::<f32>(op, vec![(x.storage(), &x.layout, DType::F32, give)]).unwrap();
         let with = |op, reflected| run1(Pointwise::WithScalar { op, scalar: Scalar::Float(1.5), reflected });
-        let cases: [(_, fn(f32) -> f32); 5] = [
+        let cases: [(_, Function); 5] = [
             (run1(Pointwise::Unary(Unary::Relu)), |x| if x < 0.0 { 0.0 } else { x }),
             (run1(Pointwise::Unary(Unary::Neg)), |x| -x),
             (run1(Pointwise::Unary(Unary::Clamp { min: -0.5, max: 1.5 })), |x| x.clamp(-0.5, 1.5)),
@@ -266,4 +268,103 @@ fn memory_given_away_is_reused() {
     let mut args = [rushlight_backend::Arg::owned(storage, &layout, DType::F32)];
     let out = rushlight_backend::Backend::run(&rushlight_backend_cpu::CPU, &op, &mut args, &outputs).unwrap().unwrap();
     assert_eq!(std::sync::Arc::as_ptr(&out[0]) as *const u8, place);
+}
+
+fn run_f64(op: Pointwise, inputs: &[&[f64]]) -> Vec<f64> {
+    let inputs: Vec<_> = inputs.iter().map(|x| Operand::contiguous(&[x.len()], x.to_vec())).collect();
+    run::<f64>(op, inputs.iter().map(|x| (x.storage(), &x.layout, DType::F64, false)).collect()).unwrap().1
+}
+
+/// The backward of every smooth function against central differences.
+#[test]
+fn gradients_by_finite_differences() {
+    use Unary::*;
+    use rushlight_backend::op::GradUses;
+    let everywhere = [-3.7, -2.1, -0.8, -0.3, 0.2, 0.6, 1.9, 3.4, 7.6];
+    let (inside, positive, above) = ([-0.9, -0.4, -0.1, 0.3, 0.7, 0.95], [0.1, 0.5, 1.0, 2.5, 9.0, 40.0], [1.1, 1.5, 3.0, 20.0]);
+    let cases: Vec<(Unary, &[f64])> = [
+        Neg,
+        Abs,
+        Reciprocal,
+        Square,
+        Exp,
+        Exp2,
+        Expm1,
+        Sin,
+        Cos,
+        Tan,
+        Atan,
+        Sinh,
+        Cosh,
+        Tanh,
+        Asinh,
+        Erf,
+        Erfc,
+        Sigmoid,
+        LogSigmoid,
+        Relu,
+        Gelu,
+        GeluTanh,
+        Silu,
+        Mish,
+        Selu,
+        Relu6,
+        Hardsigmoid,
+        Hardswish,
+        Elu { alpha: 0.7 },
+        LeakyRelu { slope: 0.1 },
+        Softplus { beta: 1.5, threshold: 8.0 },
+        Clamp { min: -1.0, max: 2.0 },
+        Sign,
+        Floor,
+        Ceil,
+        Round,
+        Trunc,
+    ]
+    .into_iter()
+    .map(|f| (f, &everywhere[..]))
+    .chain([Sqrt, Rsqrt, Log, Log2, Log10, Log1p].map(|f| (f, &positive[..])))
+    .chain([Asin, Acos, Atanh].map(|f| (f, &inside[..])))
+    .chain([(Acosh, &above[..])])
+    .collect();
+    for (f, x) in cases {
+        let h = 1e-5;
+        let shifted = |h: f64| run_f64(Pointwise::Unary(f), &[&x.iter().map(|x| x + h).collect::<Vec<_>>()]);
+        let (up, down) = (shifted(h), shifted(-h));
+        let saved = if f.grad_uses() == GradUses::Output { shifted(0.0) } else { x.to_vec() };
+        let got = run_f64(Pointwise::UnaryGrad(f), &[&vec![1.7; x.len()], &saved]);
+        for i in 0..x.len() {
+            let expected = 1.7 * (up[i] - down[i]) / (2.0 * h);
+            assert!((got[i] - expected).abs() <= 1e-7 * (1.0 + expected.abs()), "{f:?} at {}: {}, wanted {expected}", x[i], got[i]);
+        }
+    }
+}
+
+/// Values recorded from PyTorch 2.15.
+#[test]
+fn gradients_at_kinks() {
+    let check = |f, x: &[f64], expected: &[f64]| assert_eq!(run_f64(Pointwise::UnaryGrad(f), &[&vec![1.0; x.len()], x]), expected, "{f:?}");
+    check(Unary::Relu, &[-0.0, 0.0, 1.0], &[0.0, 0.0, 1.0]);
+    check(Unary::Abs, &[-0.0, 0.0, -1.0], &[0.0, 0.0, -1.0]);
+    check(Unary::Hardswish, &[-3.0, 3.0, 0.0], &[0.0, 1.0, 0.5]);
+    check(Unary::Hardsigmoid, &[-3.0, 3.0], &[0.0, 0.0]);
+    check(Unary::Relu6, &[0.0, 6.0, 3.0], &[0.0, 0.0, 1.0]);
+    check(Unary::LeakyRelu { slope: 0.1 }, &[0.0], &[0.1]);
+    check(Unary::Elu { alpha: 2.0 }, &[0.0], &[2.0]);
+    check(Unary::Clamp { min: -1.0, max: 1.0 }, &[-1.0, 1.0, 0.5], &[0.0, 0.0, 1.0]);
+}
+
+/// A gradient that is one number repeated, and scalars beside half precision.
+#[test]
+fn repeated_gradient_and_halves() {
+    use rushlight_backend::{Shape, Strides, f16};
+    let g = Operand { memory: vec![2.0f32], layout: Layout::new(Shape::from_slice(&[1300]), Strides::from_slice(&[0]), 0) };
+    let y = Operand::contiguous(&[1300], (0..1300).map(|i| i as f32 / 1300.0).collect());
+    let inputs = vec![(g.storage(), &g.layout, DType::F32, false), (y.storage(), &y.layout, DType::F32, true)];
+    let (_, got) = run::<f32>(Pointwise::UnaryGrad(Unary::Exp), inputs).unwrap();
+    assert!(got.iter().zip(&y.memory).all(|(&g, y)| g == 2.0 * y));
+    // The scalar is not rounded to half precision first: 0.1 is 0.0999755859375 there.
+    let x = Operand::contiguous(&[1], vec![f16::from_f32(1000.0)]);
+    let op = Pointwise::WithScalar { op: Binary::Mul, scalar: Scalar::Float(0.1), reflected: false };
+    assert_eq!(run::<f16>(op, vec![(x.storage(), &x.layout, DType::F16, false)]).unwrap().1, [f16::from_f32(100.0)]);
 }

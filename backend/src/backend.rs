@@ -35,11 +35,13 @@ enum Source<'a> {
 
 impl<'a> Arg<'a> {
     /// An input that others go on using.
+    #[inline]
     pub fn borrowed(storage: &'a Storage, layout: &'a Layout, dtype: DType) -> Arg<'a> {
         Arg { storage: Source::Borrowed(storage), layout, dtype }
     }
 
     /// An input that the caller gives away: if nobody else holds it the kernel may reuse its memory.
+    #[inline]
     pub fn owned(storage: Storage, layout: &'a Layout, dtype: DType) -> Arg<'a> {
         Arg { storage: Source::Owned(storage), layout, dtype }
     }
@@ -48,6 +50,7 @@ impl<'a> Arg<'a> {
     ///
     /// # Errors
     /// If [`take_unique`](Arg::take_unique) has taken it: a mistake in a kernel.
+    #[inline]
     pub fn storage(&self) -> Result<&Storage> {
         match &self.storage {
             Source::Borrowed(s) => Ok(s),
@@ -57,21 +60,25 @@ impl<'a> Arg<'a> {
     }
 
     /// How the elements lie in memory.
+    #[inline]
     pub fn layout(&self) -> &'a Layout {
         self.layout
     }
 
     /// The sizes of the dimensions.
+    #[inline]
     pub fn shape(&self) -> &'a [usize] {
         self.layout.shape()
     }
 
     /// The element type.
+    #[inline]
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
     /// The memory itself, if it was given away and nobody else holds it: the kernel may write its result there.
+    #[inline]
     pub fn take_unique(&mut self) -> Option<Storage> {
         let Source::Owned(storage) = &mut self.storage else { return None };
         Arc::get_mut(storage)?;

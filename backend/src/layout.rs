@@ -12,6 +12,7 @@ pub type Strides = SmallVec<[isize; 5]>;
 pub type Dims = SmallVec<[usize; 5]>;
 
 /// The number of elements of a shape.
+#[inline]
 pub fn numel(shape: &[usize]) -> usize {
     shape.iter().product()
 }
@@ -26,6 +27,7 @@ pub struct Layout {
 
 impl Layout {
     /// Row-major elements from the start of memory.
+    #[inline]
     pub fn contiguous(shape: &[usize]) -> Layout {
         let mut strides: Strides = SmallVec::from_elem(0, shape.len());
         let mut step = 1isize;
@@ -43,31 +45,37 @@ impl Layout {
     }
 
     /// The sizes of the dimensions.
+    #[inline]
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
     /// Steps between neighbours along each dimension, in elements.
+    #[inline]
     pub fn strides(&self) -> &[isize] {
         &self.strides
     }
 
     /// Where the first element lies, in elements from the start of memory.
+    #[inline]
     pub fn offset(&self) -> usize {
         self.offset
     }
 
     /// The number of dimensions.
+    #[inline]
     pub fn rank(&self) -> usize {
         self.shape.len()
     }
 
     /// The number of elements.
+    #[inline]
     pub fn numel(&self) -> usize {
         numel(&self.shape)
     }
 
     /// Whether the elements lie in row-major order without gaps (from any offset).
+    #[inline]
     pub fn is_contiguous(&self) -> bool {
         let mut step = 1isize;
         for (&n, &s) in self.shape.iter().zip(&self.strides).rev() {
@@ -82,6 +90,7 @@ impl Layout {
     }
 
     /// The smallest and one past the largest place in memory that an element has; `(0, 0)` without elements.
+    #[inline]
     pub fn span(&self) -> (usize, usize) {
         if self.shape.contains(&0) {
             return (0, 0);

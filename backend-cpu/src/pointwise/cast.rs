@@ -3,12 +3,14 @@
 //! Floats become integers as C on x86-64 and PyTorch on it do: truncated, through `i32` for the narrow types (through `i64` for
 //! `int64`), whose smallest number stands for everything out of range.
 
+use half::slice::HalfFloatSliceExt;
 use num_complex::{Complex32, Complex64};
 use rushlight_backend::{Arg, DType, Layout, Result, Storage, bf16, f16};
 use std::sync::Arc;
 
 use crate::buffer::{Bool, Plain, alloc, input, typed_mut};
 use crate::shape;
+use crate::simd::dispatch;
 use crate::walk::par_pieces;
 
 /// Conversion of one number.
@@ -47,10 +49,18 @@ macro_rules! floats {
     ($($t:ty),*) => {$(
         impl Real for $t {
             #[inline(always)]
-            fn i32(self) -> i32 { if self >= -2147483648.0 && self < 2147483648.0 { self as i32 } else { i32::MIN } }
+            fn i32(self) -> i32 {
+                let fits = (-2147483648.0..2147483648.0).contains(&self);
+                // SAFETY: what does not fit is replaced by 0. (`as` is a chain of comparisons of its own.)
+                let x = unsafe { (if fits { self } else { 0.0 }).to_int_unchecked() };
+                if fits { x } else { i32::MIN }
+            }
             #[inline(always)]
             fn i64(self) -> i64 {
-                if self >= -9223372036854775808.0 && self < 9223372036854775808.0 { self as i64 } else { i64::MIN }
+                let fits = (-9223372036854775808.0..9223372036854775808.0).contains(&self);
+                // SAFETY: as above.
+                let x = unsafe { (if fits { self } else { 0.0 }).to_int_unchecked() };
+                if fits { x } else { i64::MIN }
             }
             #[inline(always)]
             fn f32(self) -> f32 { self as f32 }
@@ -110,12 +120,16 @@ to! {
 }
 
 fn convert<S: Plain, D: Plain>(x: &[S], f: impl Fn(S) -> D + Sync) -> Result<Storage> {
-    let mut buffer = alloc::<D>(&[x.len()])?;
-    par_pieces(typed_mut(&mut buffer), 1 << 15, |start, piece| {
-        for (o, &x) in piece.iter_mut().zip(&x[start..]) {
+    pieces(x, |x, out| {
+        for (o, &x) in out.iter_mut().zip(x) {
             *o = f(x);
         }
-    });
+    })
+}
+
+fn pieces<S: Plain, D: Plain>(x: &[S], convert: impl Fn(&[S], &mut [D]) + Sync) -> Result<Storage> {
+    let mut buffer = alloc::<D>(&[x.len()])?;
+    par_pieces(typed_mut(&mut buffer), 1 << 15, |start, piece| convert(&x[start..][..piece.len()], piece));
     Ok(Arc::new(buffer))
 }
 
@@ -125,15 +139,38 @@ fn from_real<S: Plain + Real>(x: &[S], to: DType) -> Result<Storage> {
         DType::U8 => convert::<S, u8>(x, To::to),
         DType::I8 => convert::<S, i8>(x, To::to),
         DType::I16 => convert::<S, i16>(x, To::to),
-        DType::I32 => convert::<S, i32>(x, To::to),
-        DType::I64 => convert::<S, i64>(x, To::to),
+        DType::I32 => convert_to_i32(x),
+        DType::I64 => convert_to_i64(x),
         DType::F16 => convert::<S, f16>(x, To::to),
-        DType::BF16 => convert::<S, bf16>(x, To::to),
-        DType::F32 => convert::<S, f32>(x, To::to),
-        DType::F64 => convert::<S, f64>(x, To::to),
+        DType::BF16 => convert_to_bf16(x),
+        DType::F32 => convert_to_f32(x),
+        DType::F64 => convert_to_f64(x),
         DType::C64 => convert(x, |x| Complex32::new(x.f32(), 0.0)),
         DType::C128 => convert(x, |x| Complex64::new(x.f64(), 0.0)),
     }
+}
+
+/// The frequent conversions are compiled for each SIMD level.
+macro_rules! simd {
+    ($($name:ident: $d:ty;)*) => {$(
+        fn $name<S: Plain + Real>(x: &[S]) -> Result<Storage> {
+            #[inline(always)]
+            fn body<S: Real, const FMA: bool>(x: &[S], out: &mut [$d]) {
+                for (o, &x) in out.iter_mut().zip(x) {
+                    *o = x.to();
+                }
+            }
+            dispatch! { fn run<S: Real>(x: &[S], out: &mut [$d]) = body; }
+            pieces(x, run::<S>)
+        }
+    )*};
+}
+simd! {
+    convert_to_i32: i32;
+    convert_to_i64: i64;
+    convert_to_bf16: bf16;
+    convert_to_f32: f32;
+    convert_to_f64: f64;
 }
 
 /// The elements in another dtype. Strided inputs are made contiguous first.
@@ -151,6 +188,12 @@ fn elements<'a, T: Plain>(x: &'a Arg<'_>) -> Result<&'a [T]> {
 }
 
 fn from(x: &Arg<'_>, to: DType) -> Result<Storage> {
+    // Half precision has instructions of its own, which only whole slices make use of.
+    match (x.dtype(), to) {
+        (DType::F16, DType::F32) => return pieces(elements::<f16>(x)?, |x, out| x.convert_to_f32_slice(out)),
+        (DType::F32, DType::F16) => return pieces(elements::<f32>(x)?, |x, out: &mut [f16]| out.convert_from_f32_slice(x)),
+        _ => {}
+    }
     match x.dtype() {
         DType::Bool => from_real(elements::<Bool>(x)?, to),
         DType::U8 => from_real(elements::<u8>(x)?, to),

@@ -3,9 +3,11 @@
 //! A kernel is only ever compiled for contiguous slices and single numbers of its computing type. An operand that is strided,
 //! that is the result's own memory, or whose elements are computed in a wider type is staged block by block through the stack.
 
+use half::slice::HalfFloatSliceExt;
 use rushlight_backend::{Complex32, Complex64, Layout, bf16, f16};
 
 use crate::buffer::{Bool, Plain};
+use crate::simd::dispatch;
 use crate::walk::{Walk, par_pieces};
 
 /// The number of elements that are staged at a time.
@@ -44,19 +46,39 @@ macro_rules! direct {
 direct!(Bool, u8, i8, i16, i32, i64, f32, f64, Complex32, Complex64);
 
 macro_rules! halves {
-    ($($t:ty),*) => {$(
+    ($($t:ty: $widen:expr, $narrow:expr;)*) => {$(
         impl Lane for $t {
             type C = f32;
             #[inline(always)]
             fn direct(_: &[$t]) -> Option<&[f32]> { None }
             #[inline(always)]
             fn direct_mut(_: &mut [$t]) -> Option<&mut [f32]> { None }
-            fn widen(x: &[$t], into: &mut [f32]) { half::slice::HalfFloatSliceExt::convert_to_f32_slice(x, into) }
-            fn narrow(x: &[f32], into: &mut [$t]) { half::slice::HalfFloatSliceExt::convert_from_f32_slice(into, x) }
+            fn widen(x: &[$t], into: &mut [f32]) { $widen(x, into) }
+            fn narrow(x: &[f32], into: &mut [$t]) { $narrow(x, into) }
         }
     )*};
 }
-halves!(f16, bf16);
+halves! {
+    f16: HalfFloatSliceExt::convert_to_f32_slice, |x, into: &mut [f16]| into.convert_from_f32_slice(x);
+    bf16: widen_bf16, narrow_bf16;
+}
+
+dispatch! { fn widen_bf16(x: &[bf16], into: &mut [f32]) = widen_bf16_body; }
+dispatch! { fn narrow_bf16(x: &[f32], into: &mut [bf16]) = narrow_bf16_body; }
+
+#[inline(always)]
+fn widen_bf16_body<const FMA: bool>(x: &[bf16], into: &mut [f32]) {
+    for (o, x) in into.iter_mut().zip(x) {
+        *o = f32::from_bits(u32::from(x.to_bits()) << 16);
+    }
+}
+
+#[inline(always)]
+fn narrow_bf16_body<const FMA: bool>(x: &[f32], into: &mut [bf16]) {
+    for (o, &x) in into.iter_mut().zip(x) {
+        *o = bf16::from_f32(x);
+    }
+}
 
 /// What a kernel gets of an operand: as many elements as the result's piece has, or one for all of them.
 #[derive(Clone, Copy)]
@@ -120,40 +142,36 @@ fn by_rows<S: Lane, D: Lane, const N: usize>(
     piece: &mut [D],
     kernel: &impl Fn([Val<'_, S::C>; N], &mut [D::C]),
 ) {
-    let direct = S::direct(&[]).is_some() && D::direct_mut(&mut []).is_some();
+    let direct = data.each_ref().map(|d| d.and_then(S::direct));
     let inner = walk.inner();
-    let mut stage = None;
-    walk.rows(start..start + piece.len(), |at, len, offsets| {
-        let piece = &mut piece[at - start..][..len];
-        if direct && data.iter().all(Option::is_some) {
+    if direct.iter().all(Option::is_some) && D::direct_mut(&mut []).is_some() {
+        let direct = direct.map(|d| d.unwrap_or(&[]));
+        return walk.rows(start..start + piece.len(), |at, len, offsets| {
             let vals = std::array::from_fn(|k| {
-                let data = S::direct(data[k].unwrap_or(&[])).unwrap_or(&[]);
                 let from = offsets[k] as usize;
-                if inner[k] == 0 { Val::One(data[from]) } else { Val::Slice(&data[from..][..len]) }
+                if inner[k] == 0 { Val::One(direct[k][from]) } else { Val::Slice(&direct[k][from..][..len]) }
             });
-            if let Some(piece) = D::direct_mut(piece) {
+            if let Some(piece) = D::direct_mut(&mut piece[at - start..][..len]) {
                 kernel(vals, piece);
             }
-            return;
-        }
-        let stage = stage.get_or_insert_with(Stage::<S, D, N>::new);
-        for (b, block) in piece.chunks_mut(BLOCK).enumerate() {
+        });
+    }
+    let mut stage = Stage::<S, D, N>::new();
+    walk.rows(start..start + piece.len(), |at, len, offsets| {
+        for (b, block) in piece[at - start..][..len].chunks_mut(BLOCK).enumerate() {
             let len = block.len();
-            for k in 0..N {
-                let wide = &mut stage.wide[k][..len];
-                match data[k] {
-                    None => own(block, wide),
-                    Some(data) if inner[k] == 0 => {
-                        S::widen(&[data[offsets[k] as usize]], &mut wide[..1]);
+            stage.run(block, kernel, own, data, |k, slot| {
+                let from = offsets[k] as usize;
+                match (data[k].unwrap_or(&[]), direct[k]) {
+                    (_, Some(direct)) if inner[k] == 0 => Fed::One(direct[from]),
+                    (_, Some(direct)) => Fed::Slice(&direct[from + b * BLOCK..][..len]),
+                    (data, _) if inner[k] == 0 => Fed::One(widen_one(data[from])),
+                    (data, _) => {
+                        S::widen(&data[from + b * BLOCK..][..len], &mut slot.get_or_insert_with(blank)[..len]);
+                        Fed::Staged
                     }
-                    Some(data) => S::widen(&data[offsets[k] as usize + b * BLOCK..][..len], wide),
                 }
-            }
-            let vals = std::array::from_fn(|k| {
-                if inner[k] == 0 && data[k].is_some() { Val::One(stage.wide[k][0]) } else { Val::Slice(&stage.wide[k][..len]) }
             });
-            kernel(vals, &mut stage.out[..len]);
-            D::narrow(&stage.out[..len], block);
         }
     });
 }
@@ -167,36 +185,86 @@ fn by_blocks<S: Lane, D: Lane, const N: usize>(
     piece: &mut [D],
     kernel: &impl Fn([Val<'_, S::C>; N], &mut [D::C]),
 ) {
+    let direct = data.each_ref().map(|d| d.and_then(S::direct));
+    let (flat, one): ([bool; N], [bool; N]) = (std::array::from_fn(|k| walk.is_flat(k)), std::array::from_fn(|k| walk.is_one(k)));
     let mut stage = Stage::<S, D, N>::new();
     let mut narrow = [S::default(); BLOCK];
     for (b, block) in piece.chunks_mut(BLOCK).enumerate() {
         let (at, len) = (start + b * BLOCK, block.len());
-        for k in 0..N {
-            let wide = &mut stage.wide[k][..len];
-            match data[k] {
-                None => own(block, wide),
-                Some(data) => {
-                    walk.gather(k, data, at..at + len, &mut narrow[..len]);
-                    S::widen(&narrow[..len], wide);
-                }
+        stage.run(block, kernel, own, data, |k, slot| match (data[k].unwrap_or(&[]), direct[k]) {
+            (_, Some(direct)) if flat[k] => Fed::Slice(&direct[walk.start(k) + at..][..len]),
+            (data, _) if one[k] => Fed::One(widen_one(data[walk.start(k)])),
+            (data, _) => {
+                walk.gather(k, data, at..at + len, &mut narrow[..len]);
+                S::widen(&narrow[..len], &mut slot.get_or_insert_with(blank)[..len]);
+                Fed::Staged
             }
-        }
-        let vals = std::array::from_fn(|k| {
-            if walk.is_one(k) && data[k].is_some() { Val::One(stage.wide[k][0]) } else { Val::Slice(&stage.wide[k][..len]) }
         });
-        kernel(vals, &mut stage.out[..len]);
-        D::narrow(&stage.out[..len], block);
     }
 }
 
-/// Blocks of operands and result in the computing type.
+/// How an operand was made ready.
+enum Fed<'a, C> {
+    /// As it lies.
+    Slice(&'a [C]),
+    One(C),
+    /// In the block that was given for it.
+    Staged,
+}
+
+fn blank<C: Plain>() -> [C; BLOCK] {
+    [C::default(); BLOCK]
+}
+
+fn widen_one<S: Lane>(x: S) -> S::C {
+    let mut wide = [S::C::default()];
+    S::widen(&[x], &mut wide);
+    wide[0]
+}
+
+/// Blocks of operands and result in the computing type; those that are not needed cost nothing.
 struct Stage<S: Lane, D: Lane, const N: usize> {
-    wide: [[S::C; BLOCK]; N],
-    out: [D::C; BLOCK],
+    wide: [Option<[S::C; BLOCK]>; N],
+    out: Option<[D::C; BLOCK]>,
 }
 
 impl<S: Lane, D: Lane, const N: usize> Stage<S, D, N> {
     fn new() -> Self {
-        Stage { wide: [[S::C::default(); BLOCK]; N], out: [D::C::default(); BLOCK] }
+        Stage { wide: [const { None }; N], out: None }
+    }
+
+    /// Runs the kernel on one block of the result. `feed` makes operand k ready, if it is not the result's own memory.
+    #[inline(always)]
+    fn run<'a>(
+        &mut self,
+        block: &mut [D],
+        kernel: &impl Fn([Val<'_, S::C>; N], &mut [D::C]),
+        own: fn(&[D], &mut [S::C]),
+        data: &[Option<&'a [S]>; N],
+        mut feed: impl FnMut(usize, &mut Option<[S::C; BLOCK]>) -> Fed<'a, S::C>,
+    ) where
+        S::C: 'a,
+    {
+        let len = block.len();
+        let mut fed = [const { Fed::Staged }; N];
+        for k in 0..N {
+            match data[k] {
+                None => own(block, &mut self.wide[k].get_or_insert_with(blank)[..len]),
+                Some(_) => fed[k] = feed(k, &mut self.wide[k]),
+            }
+        }
+        let vals = std::array::from_fn(|k| match fed[k] {
+            Fed::Slice(x) => Val::Slice(x),
+            Fed::One(x) => Val::One(x),
+            Fed::Staged => Val::Slice(self.wide[k].as_ref().map_or(&[], |wide| &wide[..len])),
+        });
+        match D::direct_mut(block) {
+            Some(block) => kernel(vals, block),
+            None => {
+                let out = &mut self.out.get_or_insert_with(blank)[..len];
+                kernel(vals, out);
+                D::narrow(out, block);
+            }
+        }
     }
 }

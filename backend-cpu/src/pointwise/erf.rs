@@ -8,7 +8,7 @@ pub(super) fn erf(x: f64) -> f64 {
     }
     if a < 0.84375 {
         if a < 3.725e-9 {
-            return x * 1.128_379_167_095_512_6;
+            return x * std::f64::consts::FRAC_2_SQRT_PI;
         }
         return x + x * small(x * x);
     }

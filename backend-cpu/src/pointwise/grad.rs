@@ -126,7 +126,12 @@ pub(super) fn float<T: Float>(f: Unary) -> Loop<T> {
             let soft = g * bv.sigmoid::<FMA>();
             if bv > p[1] { g } else { soft }
         }),
-        Clamp { .. } => simd!(FMA, |p, g, v| if v >= p[0] && v <= p[1] { g } else { T::c(0.0) }),
+        // 0 at the bounds too (as of PyTorch 2.15); an infinite bound is none.
+        Clamp { .. } => simd!(FMA, |p, g, v| {
+            let above = v > p[0] || p[0] == T::c(f64::NEG_INFINITY);
+            let below = v < p[1] || p[1] == T::c(f64::INFINITY);
+            if above && below { g } else { T::c(0.0) }
+        }),
         Sign | Floor | Ceil | Round | Trunc | BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => |_, _, _, out| out.fill(T::c(0.0)),
     }
 }

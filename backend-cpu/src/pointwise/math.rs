@@ -131,7 +131,7 @@ pub(super) fn ln_1p<const FMA: bool>(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
     let (a, z) = (x.abs(), x * x);
-    const C: [f32; 5] = [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
+    const C: [f32; 5] = [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
     let near = fma::<FMA>(poly::<FMA, 5>(z, C) * z, x, x);
     let b = if a > 10.0 { 10.0 } else { a };
     let (n, r, p) = exp_parts::<FMA>(b + b);

@@ -20,18 +20,40 @@ mod wide;
 use std::sync::Arc;
 
 use rushlight_backend::op::{Binary, Pointwise, Rounding, Unary};
-use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Meta, Result, Scalar, Storage, bf16, f16};
+use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, Result, Scalar, Storage, bf16, f16};
+
+use smallvec::SmallVec;
 
 use self::binary::Loops;
 use self::drive::{BLOCK, Lane, Source, Val, drive};
 use crate::buffer::{Bool, Plain, alloc, cpu_mut, input, typed_mut};
 use crate::create::FromScalar;
+use crate::shape;
+use crate::transpose::is_transposed;
 
 /// Elements computed by one task: cheap functions are limited by memory, costly ones share out better in small pieces.
 const CHEAP: usize = 1 << 15;
 const COSTLY: usize = 1 << 13;
 
 pub(crate) fn run(op: &Pointwise, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result<Storage> {
+    if inputs.iter().any(|x| is_transposed(x.layout())) { run_ordered(op, inputs, outputs) } else { choose(op, inputs, outputs) }
+}
+
+/// Copies inputs that lie transposed first: by tiles, which the copy knows how to do.
+#[cold]
+fn run_ordered(op: &Pointwise, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Storage> {
+    let layouts: SmallVec<[Layout; 3]> = inputs.iter().map(|x| Layout::contiguous(x.shape())).collect();
+    let mut args: SmallVec<[Arg<'_>; 3]> = SmallVec::new();
+    for (x, layout) in inputs.iter().zip(&layouts) {
+        args.push(match is_transposed(x.layout()) {
+            true => Arg::owned(shape::contiguous(x)?, layout, x.dtype()),
+            false => Arg::borrowed(x.storage()?, x.layout(), x.dtype()),
+        });
+    }
+    choose(op, &mut args, outputs)
+}
+
+fn choose(op: &Pointwise, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result<Storage> {
     let out = &outputs[0];
     match (op, inputs) {
         (Pointwise::Unary(f), [x]) => unary(*f, x, out),
@@ -250,6 +272,17 @@ fn with_scalar(f: Binary, scalar: Scalar, reflected: bool, x: &mut Arg<'_>, out:
     binary_by_dtype!(f, x.dtype(), scalar_values, scalar_predicate, (f, scalar, reflected, x, out))
 }
 
+/// The powers that are a simpler function, which PyTorch too takes for them.
+fn power(scalar: Scalar) -> Option<Unary> {
+    match scalar.to_f64() {
+        2.0 => Some(Unary::Square),
+        0.5 => Some(Unary::Sqrt),
+        -0.5 => Some(Unary::Rsqrt),
+        -1.0 => Some(Unary::Reciprocal),
+        _ => None,
+    }
+}
+
 fn scalar_values<T: Lane<C: FromScalar>>(
     loops: Option<Loops<T::C, T::C>>,
     f: Binary,
@@ -259,6 +292,13 @@ fn scalar_values<T: Lane<C: FromScalar>>(
     out: &Meta,
 ) -> Result<Storage> {
     let loops = loops.ok_or_else(|| unsupported(f.name(), x.dtype()))?;
+    if f == Binary::Pow
+        && !reflected
+        && T::C::DTYPE.is_float()
+        && let Some(g) = power(scalar)
+    {
+        return unary(g, x, out);
+    }
     // As in PyTorch, arithmetic in half precision does not round the scalar.
     let s = T::C::from_scalar(scalar);
     same::<T, 1>(

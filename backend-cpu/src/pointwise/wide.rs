@@ -188,7 +188,7 @@ pub(super) fn atan2<const FMA: bool>(y: f64, x: f64) -> f64 {
     let (n, d) = (limit(y.abs()), limit(x.abs()));
     let angle = atan_quotient::<FMA>(n, if d == 0.0 && n == 0.0 { 1.0 } else { d });
     let angle = if x.is_sign_negative() { std::f64::consts::PI - angle } else { angle };
-    let angle = if x != x { x } else { angle };
+    let angle = if x.is_nan() { x } else { angle };
     angle.copysign(y)
 }
 
