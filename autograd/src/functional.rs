@@ -16,7 +16,7 @@ use crate::reverse::{BackwardOptions, grad_of, leaf_at};
 /// use rushlight_tensor::Tensor;
 /// let (y, dy) = jvp(|x| x[0].mul(&x[1]), &[&Tensor::new(3.0f64)?, &Tensor::new(4.0f64)?], &[&Tensor::new(1.0f64)?, &Tensor::new(0.0f64)?])?;
 /// assert_eq!((y.item::<f64>()?, dy.item::<f64>()?), (12.0, 4.0));
-/// # rushlight_tensor::Result::Ok(())
+/// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
 pub fn jvp(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, primals: &[&Tensor], tangents: &[&Tensor]) -> Result<(Tensor, Tensor)> {
     if primals.len() != tangents.len() {

@@ -46,7 +46,7 @@ pub(crate) fn nested<R>(f: impl FnOnce() -> R) -> R {
 /// let x = Tensor::new(1.0f32)?.requires_grad()?;
 /// let y = no_grad(|| x.add(1.0))?;
 /// assert!(!y.is_requires_grad());
-/// # rushlight_tensor::Result::Ok(())
+/// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
     let _restore = Restore(&GRAD, GRAD.get());

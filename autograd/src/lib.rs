@@ -13,7 +13,7 @@
 //! // As in torch.func: a derivative is a function.
 //! let g = grad(|x| x.sin()?.sum(), &x.detach())?;
 //! assert_eq!(g.to_vec::<f64>()?, [2f64.cos(), 5f64.cos()]);
-//! # rushlight_tensor::Result::Ok(())
+//! # Ok::<(), rushlight_tensor::Error>(())
 //! ```
 //!
 //! - [`rule`]: what a derivative rule is. The rules themselves lie in `rules/`, one file a family.

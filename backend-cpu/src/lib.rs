@@ -5,8 +5,12 @@
 pub mod alloc;
 mod buffer;
 mod create;
+mod gemm;
 mod index;
+mod loss;
+mod matmul;
 mod pointwise;
+pub mod random;
 mod reduce;
 mod shape;
 pub mod simd;
@@ -54,6 +58,9 @@ impl Backend for CpuBackend {
             Op::Create(op) => one(create::run(op)),
             Op::Index(op) => one(index::run(op, inputs, outputs)),
             Op::Reduce(op) => reduce::run(op, inputs, outputs),
+            Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
+            Op::Loss(op) => loss::run(op, inputs, outputs),
+            Op::Random(op) => one(random::run(op, inputs, &outputs[0])),
             _ => Ok(None),
         }
     }

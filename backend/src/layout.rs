@@ -29,13 +29,20 @@ impl Layout {
     /// Row-major elements from the start of memory.
     #[inline]
     pub fn contiguous(shape: &[usize]) -> Layout {
-        let mut strides: Strides = SmallVec::from_elem(0, shape.len());
+        Layout::of_shape(Shape::from_slice(shape))
+    }
+
+    /// As [`contiguous`](Layout::contiguous), for a shape that is given away.
+    #[inline]
+    pub fn of_shape(shape: Shape) -> Layout {
+        let n = shape.len();
+        let mut strides = if n <= 5 { Strides::from_buf_and_len([1; 5], n) } else { SmallVec::from_elem(1, n) };
         let mut step = 1isize;
-        for (s, &n) in strides.iter_mut().zip(shape).rev() {
-            *s = step;
-            step *= n.max(1) as isize;
+        for i in (0..n).rev() {
+            strides[i] = step;
+            step *= shape[i].max(1) as isize;
         }
-        Layout { shape: Shape::from_slice(shape), strides, offset: 0 }
+        Layout { shape, strides, offset: 0 }
     }
 
     /// A layout from its parts. The caller answers for its staying inside the memory that it is used with.

@@ -10,7 +10,7 @@
 //!     let batch = batch?;
 //!     assert!(batch[0].shape()[0] <= 4);
 //! }
-//! # rushlight_tensor::Result::Ok(())
+//! # Ok::<(), rushlight_tensor::Error>(())
 //! ```
 
 mod collate;

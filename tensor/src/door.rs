@@ -1,6 +1,6 @@
 //! The one door through which everything is computed.
 
-use rushlight_backend::{Arg, Error, Layout, MetaRef, Op, Result, Storage};
+use rushlight_backend::{Arg, Error, Layout, Meta, MetaRef, Op, Result, Storage, Storages};
 use smallvec::SmallVec;
 
 use crate::{Device, Tensor, decompose};
@@ -62,7 +62,7 @@ pub type Tensors = SmallVec<[Tensor; 1]>;
 /// let x = Tensor::new(&[1.0f32, 2.0])?;
 /// let y = apply(Pointwise::Binary(Binary::Add), [&x, &x])?;
 /// assert_eq!(y[0].to_vec::<f32>()?, [2.0, 4.0]);
-/// # rushlight_tensor::Result::Ok(())
+/// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
 pub fn apply<'a, I: Into<Input<'a>>>(op: impl Into<Op>, inputs: impl IntoIterator<Item = I>) -> Result<Tensors> {
     let (op, inputs) = (op.into(), inputs.into_iter().map(Into::into).collect::<Inputs<'a>>());
@@ -101,7 +101,10 @@ fn enter(device: Device, op: Op, inputs: Inputs<'_>) -> Result<Tensors> {
 /// Runs an operation on plain values.
 fn execute(device: Device, op: &Op, inputs: Inputs<'_>) -> Result<Tensors> {
     let outputs = {
-        let metas: SmallVec<[MetaRef<'_>; 3]> = inputs.iter().map(|i| i.tensor().meta()).collect();
+        let mut metas: SmallVec<[MetaRef<'_>; 3]> = SmallVec::new();
+        for input in &inputs {
+            metas.push(input.tensor().meta());
+        }
         op.infer(&metas)?
     };
     if let Some(other) = inputs.iter().map(|i| i.tensor().device()).find(|d| *d != device) {
@@ -117,7 +120,47 @@ fn execute(device: Device, op: &Op, inputs: Inputs<'_>) -> Result<Tensors> {
         return Ok(smallvec::smallvec![Tensor::from_parts(x.storage().clone(), layout, x.dtype(), device)]);
     }
 
-    // Inputs that were given away are taken apart, so that the kernel sees whether it may reuse their memory.
+    let results = if inputs.iter().any(|i| matches!(i, Input::Own(_))) {
+        run_owned(device, op, inputs, &outputs)?
+    } else {
+        let mut args: SmallVec<[Arg<'_>; 3]> = SmallVec::new();
+        for input in &inputs {
+            args.push(borrowed(input.tensor()));
+        }
+        run(device, op, &mut args, &outputs)?
+    };
+    match results {
+        Ran::Done(storages) => {
+            let mut tensors = Tensors::new();
+            for (storage, meta) in storages.into_iter().zip(outputs) {
+                tensors.push(Tensor::from_parts(storage, Layout::of_shape(meta.shape), meta.dtype, device));
+            }
+            Ok(tensors)
+        }
+        Ran::Decomposed(tensors) => Ok(tensors),
+    }
+}
+
+enum Ran {
+    Done(Storages),
+    Decomposed(Tensors),
+}
+
+fn borrowed(t: &Tensor) -> Arg<'_> {
+    Arg::borrowed(t.storage(), t.layout(), t.dtype())
+}
+
+/// Runs the kernel, or the decomposition if the backend declines.
+#[inline]
+fn run(device: Device, op: &Op, args: &mut [Arg<'_>], outputs: &[Meta]) -> Result<Ran> {
+    match device.backend().run(op, args, outputs)? {
+        Some(storages) => Ok(Ran::Done(storages)),
+        None => run_decomposed(device, op, args).map(Ran::Decomposed),
+    }
+}
+
+/// Inputs that were given away are taken apart, so that the kernel sees whether it may reuse their memory.
+fn run_owned(device: Device, op: &Op, inputs: Inputs<'_>, outputs: &[Meta]) -> Result<Ran> {
     let mut held: SmallVec<[Held<'_>; 3]> = inputs.into_iter().map(Held::new).collect();
     let owned: SmallVec<[Option<Storage>; 3]> = held.iter_mut().map(Held::take_storage).collect();
     let mut args: SmallVec<[Arg<'_>; 3]> = SmallVec::new();
@@ -125,29 +168,24 @@ fn execute(device: Device, op: &Op, inputs: Inputs<'_>) -> Result<Tensors> {
         args.push(match (h, storage) {
             (Held::Owned { layout, dtype, .. }, Some(storage)) => Arg::owned(storage, layout, *dtype),
             (Held::Owned { .. }, None) => return Err(Error::value(op.name(), "an input has no memory")),
-            (Held::Ref(t), _) => Arg::borrowed(t.storage(), t.layout(), t.dtype()),
-            (Held::Shared(t), _) => Arg::borrowed(t.storage(), t.layout(), t.dtype()),
+            (Held::Ref(t), _) => borrowed(t),
+            (Held::Shared(t), _) => borrowed(t),
         });
     }
-    match device.backend().run(op, &mut args, &outputs)? {
-        Some(storages) => Ok(storages
-            .into_iter()
-            .zip(outputs)
-            .map(|(storage, meta)| Tensor::from_parts(storage, Layout::contiguous(&meta.shape), meta.dtype, device))
-            .collect()),
-        None => {
-            // Declined: the inputs again, as tensors.
-            let tensors = args
-                .iter()
-                .map(|a| Ok(Tensor::from_parts(a.storage()?.clone(), a.layout().clone(), a.dtype(), device)))
-                .collect::<Result<SmallVec<[Tensor; 3]>>>()?;
-            let tensors: SmallVec<[&Tensor; 3]> = tensors.iter().collect();
-            decompose(op, &tensors).unwrap_or_else(|| {
-                let dtypes: Vec<_> = metas_text(&tensors);
-                Err(Error::unsupported(op.name(), format!("the backend `{device}` does not take {}", dtypes.join(", "))))
-            })
-        }
-    }
+    run(device, op, &mut args, outputs)
+}
+
+#[cold]
+fn run_decomposed(device: Device, op: &Op, args: &[Arg<'_>]) -> Result<Tensors> {
+    let tensors = args
+        .iter()
+        .map(|a| Ok(Tensor::from_parts(a.storage()?.clone(), a.layout().clone(), a.dtype(), device)))
+        .collect::<Result<SmallVec<[Tensor; 3]>>>()?;
+    let tensors: SmallVec<[&Tensor; 3]> = tensors.iter().collect();
+    decompose(op, &tensors).unwrap_or_else(|| {
+        let got = metas_text(&tensors);
+        Err(Error::unsupported(op.name(), format!("the backend `{device}` does not take {}", got.join(", "))))
+    })
 }
 
 fn metas_text(tensors: &[&Tensor]) -> Vec<String> {

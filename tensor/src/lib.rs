@@ -7,7 +7,7 @@
 //! let y = x.matmul(&x.t()?)?.add(1.0)?.sum()?;
 //! assert_eq!(y.item::<f32>()?, 5.0 + 11.0 + 11.0 + 25.0 + 4.0);
 //! assert_eq!(y.dtype(), DType::F32);
-//! # rushlight_tensor::Result::Ok(())
+//! # Ok::<(), rushlight_tensor::Error>(())
 //! ```
 //!
 //! - Named methods return [`Result`]; arithmetic operators (`&a + &b`, `-a`, `a * 2.0`) panic with the same message.
@@ -36,7 +36,8 @@ pub use ops::create::{Nested, Options};
 pub use ops::pointwise::unary_derivative;
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
-    default_generator, f16, manual_seed, op::Sample,
+    default_generator, f16, manual_seed,
+    op::{CrossEntropy, LossReduction, Sample},
 };
 pub use rushlight_backend_cpu::threads::{num_threads, set_num_threads};
 pub use sizes::{IntoSizes, Sizes};

@@ -39,10 +39,6 @@ impl Tensor {
         Tensor { data: Arc::new(Data { storage, layout, dtype, device }), trace: None }
     }
 
-    pub(crate) fn data(&self) -> &Data {
-        &self.data
-    }
-
     /// The parts of a tensor that nobody else holds a handle of, or the tensor back.
     pub(crate) fn into_data(self) -> std::result::Result<Data, Tensor> {
         match self.trace {
@@ -134,7 +130,7 @@ impl Tensor {
     /// # use rushlight_tensor::Tensor;
     /// let x = Tensor::new(&[[1i64, 2], [3, 4]])?;
     /// assert_eq!(x.t()?.to_vec::<i64>()?, [1, 3, 2, 4]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         if T::DTYPE != self.dtype() {

@@ -9,8 +9,13 @@ use crate::outcome::{CaseError, CaseResult};
 
 /// Arguments by position and by name. An operator takes them in the order of PyTorch's signature; what it leaves makes the case missing.
 pub struct Args {
-    positional: VecDeque<Value>,
+    /// With their places.
+    positional: VecDeque<(usize, Value)>,
     named: BTreeMap<String, Value>,
+    /// Where arguments came from: name to path.
+    taken: BTreeMap<String, String>,
+    /// New values of arguments that PyTorch changes in place, by path.
+    changed: BTreeMap<String, Tensor>,
 }
 
 /// A tensor or a number, where either may be given.
@@ -61,20 +66,30 @@ impl Args {
     /// If the data are malformed.
     pub fn decode(args: &serde_json::Value, kwargs: &serde_json::Value, decoder: &Decoder<'_>) -> ReadResult<Args> {
         let positional = args.as_array().into_iter().flatten().enumerate();
-        let positional = positional.map(|(i, v)| decoder.at(v, &i.to_string())).collect::<ReadResult<_>>()?;
+        let positional = positional.map(|(i, v)| decoder.at(v, &i.to_string())).collect::<ReadResult<Vec<_>>>()?;
         let named = kwargs.as_object().into_iter().flatten();
-        let named = named.map(|(k, v)| Ok((k.clone(), decoder.at(v, &format!("kw.{k}"))?))).collect::<ReadResult<_>>()?;
-        Ok(Args { positional, named })
+        let named = named.map(|(k, v)| Ok((k.clone(), decoder.at(v, &format!("kw.{k}"))?))).collect::<ReadResult<Vec<_>>>()?;
+        Ok(Args::new(positional, named))
     }
 
     /// Arguments from values.
     pub fn new(positional: Vec<Value>, named: Vec<(String, Value)>) -> Args {
-        Args { positional: positional.into(), named: named.into_iter().collect() }
+        Args {
+            positional: positional.into_iter().enumerate().collect(),
+            named: named.into_iter().collect(),
+            taken: BTreeMap::new(),
+            changed: BTreeMap::new(),
+        }
     }
 
     /// The next argument, given under this name or by position; absent if neither.
     pub fn take(&mut self, name: &str) -> Option<Value> {
-        self.named.remove(name).or_else(|| self.positional.pop_front())
+        let (path, value) = match self.named.remove(name) {
+            Some(v) => (format!("kw.{name}"), v),
+            None => self.positional.pop_front().map(|(i, v)| (i.to_string(), v))?,
+        };
+        self.taken.insert(name.to_string(), path);
+        Some(value)
     }
 
     /// The argument with this name, never one by position.
@@ -84,12 +99,19 @@ impl Args {
 
     /// The next argument without taking it.
     pub fn peek(&self, name: &str) -> Option<&Value> {
-        self.named.get(name).or_else(|| self.positional.front())
+        self.named.get(name).or_else(|| self.positional.front().map(|(_, v)| v))
     }
 
-    /// How many arguments are left.
-    pub fn left(&self) -> usize {
-        self.positional.len() + self.named.len()
+    /// Says what PyTorch would have written into an argument that was taken: our tensors are values, so calls return the new ones.
+    pub fn changed(&mut self, name: &str, now: Tensor) {
+        if let Some(path) = self.taken.get(name) {
+            self.changed.insert(path.clone(), now);
+        }
+    }
+
+    /// The new value of the argument with this path, if the call gave one.
+    pub fn new_value(&self, path: &str) -> Option<&Tensor> {
+        self.changed.get(path)
     }
 
     /// Puts an argument under another name, for operators that have it under several.
@@ -106,7 +128,7 @@ impl Args {
 
     /// All remaining arguments by position.
     pub fn rest(&mut self) -> Vec<Value> {
-        self.positional.drain(..).collect()
+        self.positional.drain(..).map(|(_, v)| v).collect()
     }
 
     /// What is left untaken, if anything.
@@ -114,7 +136,7 @@ impl Args {
         if let Some(name) = self.named.keys().next() {
             return Some(format!("argument `{name}`"));
         }
-        self.positional.front().map(|v| format!("one more argument, {}", v.kind()))
+        self.positional.front().map(|(_, v)| format!("one more argument, {}", v.kind()))
     }
 
     fn required(&mut self, name: &str) -> CaseResult<Value> {

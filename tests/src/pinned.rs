@@ -1,6 +1,6 @@
 //! The checks that have passed before. None of them may be lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -11,16 +11,29 @@ use crate::report::Line;
 const FILE: &str = "passing.txt";
 
 fn path() -> PathBuf {
-    Golden::bundled().dir().join(format!("{FILE}.gz"))
+    Golden::bundled().dir().join(FILE)
 }
 
-/// The pinned checks: `family/case/check`.
+/// The pinned checks: `family/case/check`. The file has a line for every family, operator and check, with the ids of the cases
+/// less the operator's name, so that changes of different operators merge.
 ///
 /// # Errors
 /// If the list cannot be read.
 pub fn read() -> ReadResult<BTreeSet<String>> {
     let text = String::from_utf8(Golden::bundled().bytes(FILE)?).map_err(|e| format!("{FILE}: {e}"))?;
-    Ok(text.lines().map(str::to_string).collect())
+    let mut keys = BTreeSet::new();
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        let head: Vec<&str> = words.next().unwrap_or_default().split('/').collect();
+        let [family, op, check] = head[..] else {
+            return Err(format!("{FILE}: a line `{line}`"));
+        };
+        keys.extend(words.map(|id| match id.strip_prefix('.') {
+            Some(rest) => format!("{family}/{op}.{rest}/{check}"),
+            None => format!("{family}/{id}/{check}"),
+        }));
+    }
+    Ok(keys)
 }
 
 /// Pins what passes in these lines, and nothing else.
@@ -28,11 +41,15 @@ pub fn read() -> ReadResult<BTreeSet<String>> {
 /// # Errors
 /// If the list cannot be written.
 pub fn write(lines: &[Line]) -> ReadResult<usize> {
-    let passing = passing(lines);
-    let text = passing.iter().map(|key| format!("{key}\n")).collect::<String>();
-    let wrong = |e: std::io::Error| format!("{}: {e}", path().display());
-    std::fs::write(path(), gzip(text.as_bytes()).map_err(wrong)?).map_err(wrong)?;
-    Ok(passing.len())
+    let mut groups: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for line in lines.iter().filter(|l| matches!(l.outcome, Outcome::Passed(_))) {
+        // `abs.float64.0` of the operator `abs` is `.float64.0`.
+        let short = line.id.strip_prefix(line.op.as_str()).filter(|rest| rest.starts_with('.')).unwrap_or(&line.id);
+        groups.entry(format!("{}/{}/{}", line.family, line.op, line.check)).or_default().insert(short);
+    }
+    let text: String = groups.iter().map(|(head, ids)| format!("{head} {}\n", ids.iter().copied().collect::<Vec<_>>().join(" "))).collect();
+    std::fs::write(path(), text).map_err(|e| format!("{}: {e}", path().display()))?;
+    Ok(groups.values().map(BTreeSet::len).sum())
 }
 
 /// The keys of the checks that pass.

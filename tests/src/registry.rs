@@ -107,6 +107,11 @@ impl Registry {
         });
     }
 
+    /// Whether there is an operator of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.calls.contains_key(name)
+    }
+
     /// Calls an operator. Arguments that it did not take make the case missing, whatever the call did.
     ///
     /// # Errors

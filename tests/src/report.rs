@@ -12,6 +12,8 @@ pub struct Line {
     pub family: String,
     /// The case.
     pub id: String,
+    /// Its operator.
+    pub op: String,
     /// The check.
     pub check: &'static str,
     /// What came of it.

@@ -56,17 +56,18 @@ pub fn run(golden: &Golden, selection: &Selection) -> ReadResult<Vec<Line>> {
     if families.is_empty() {
         return Err(format!("{}: no such family", golden.dir().display()));
     }
-    let registry = ops::registry();
+    let (registry, draws) = (ops::registry(), ops::random::draws());
     let mut lines = Vec::new();
     for name in families {
         let family = golden.family(name)?;
-        let ctx = Context { family: &family, registry: &registry, golden };
+        let ctx = Context { family: &family, registry: &registry, draws: &draws, golden };
         let cases: Vec<&Case> = family.cases.iter().filter(|c| selection.op.as_deref().is_none_or(|op| op == c.op)).collect();
         let results = quietly(|| run_cases(&ctx, &cases));
         for (case, checked) in cases.iter().zip(results) {
             lines.extend(checked.into_iter().map(|(check, outcome)| Line {
                 family: name.to_string(),
                 id: case.id.clone(),
+                op: case.op.clone(),
                 check,
                 outcome,
             }));

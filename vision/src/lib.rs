@@ -7,7 +7,7 @@
 //! let digits = Digits::new()?.transform(ToTensor::new());
 //! let (image, label) = digits.get(0)?;
 //! assert_eq!((image.shape(), label), (&[1, 8, 8][..], 0));
-//! # rushlight_tensor::Result::Ok(())
+//! # Ok::<(), rushlight_tensor::Error>(())
 //! ```
 
 pub mod datasets;

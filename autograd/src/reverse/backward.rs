@@ -53,11 +53,11 @@ impl Pass<'_> {
         let mut found: Vec<Option<Tensor>> = vec![None; wanted.len()];
         // What was made before everything that is wanted cannot depend on it.
         let oldest = if self.wanted.is_some() { wanted.iter().map(|t| t.node).min().unwrap_or(u64::MAX) } else { 0 };
-        let mut pending = BTreeMap::new();
+        let mut frontier = Frontier::default();
         for (trace, grad) in roots {
-            push(&mut pending, &trace, grad, oldest)?;
+            frontier.push(&trace, grad, oldest)?;
         }
-        while let Some((id, Pending { node, mut grads })) = pending.pop_last() {
+        while let Some((id, Pending { node, mut grads })) = frontier.pop() {
             for (target, slot) in wanted.iter().zip(&mut found).filter(|(t, _)| t.node == id) {
                 if let Some(g) = grads.get(target.index).cloned().flatten() {
                     accumulate(slot, g)?;
@@ -79,7 +79,7 @@ impl Pass<'_> {
                     drop(grads);
                     for (edge, grad) in op.edges.iter().zip(results) {
                         if let (Some(edge), Some(grad)) = (edge, grad) {
-                            push(&mut pending, edge, grad, oldest)?;
+                            frontier.push(edge, grad, oldest)?;
                         }
                     }
                 }
@@ -140,17 +140,50 @@ impl Pass<'_> {
     }
 }
 
-/// Adds a gradient to those that wait for an output's node.
-fn push(pending: &mut BTreeMap<u64, Pending>, trace: &Trace, grad: Tensor, oldest: u64) -> Result<()> {
-    let Some((var, node)) = Var::of(trace).and_then(|v| Some((v, v.node()?))) else {
-        return Err(Error::autograd("backward", "the tensor is not on the tape"));
-    };
-    if node.id < oldest {
-        return Ok(());
+/// The nodes that have gradients and wait for their turn, the youngest first. It lies outside of the map: in a chain of operations there is
+/// no other, and the map is never touched.
+#[derive(Default)]
+struct Frontier {
+    youngest: Option<(u64, Pending)>,
+    others: BTreeMap<u64, Pending>,
+}
+
+impl Frontier {
+    fn pop(&mut self) -> Option<(u64, Pending)> {
+        let youngest = self.youngest.take();
+        if !self.others.is_empty() {
+            self.youngest = self.others.pop_last();
+        }
+        youngest
     }
-    let entry = pending.entry(node.id).or_insert_with(|| Pending { node: node.clone(), grads: SmallVec::new() });
-    if entry.grads.len() <= var.index {
-        entry.grads.resize(var.index + 1, None);
+
+    /// Adds a gradient to those that wait for an output's node.
+    fn push(&mut self, trace: &Trace, grad: Tensor, oldest: u64) -> Result<()> {
+        let Some((var, node)) = Var::of(trace).and_then(|v| Some((v, v.node()?))) else {
+            return Err(Error::autograd("backward", "the tensor is not on the tape"));
+        };
+        let id = node.id;
+        if id < oldest {
+            return Ok(());
+        }
+        let new = || Pending { node: node.clone(), grads: SmallVec::new() };
+        let pending = match &mut self.youngest {
+            Some((youngest, _)) if id < *youngest => self.others.entry(id).or_insert_with(new),
+            youngest => {
+                if youngest.as_ref().is_none_or(|(y, _)| *y != id)
+                    && let Some((older, pending)) = youngest.replace((id, new()))
+                {
+                    self.others.insert(older, pending);
+                }
+                match youngest {
+                    Some((_, pending)) => pending,
+                    None => return Ok(()),
+                }
+            }
+        };
+        if pending.grads.len() <= var.index {
+            pending.grads.resize(var.index + 1, None);
+        }
+        accumulate(&mut pending.grads[var.index], grad)
     }
-    accumulate(&mut entry.grads[var.index], grad)
 }

@@ -31,37 +31,41 @@ pub(crate) fn record(level: u32, op: Op, inputs: Inputs<'_>) -> Result<Tensors> 
         }
     }
 
-    let edges: Edges = inputs
-        .iter()
-        .map(|i| i.tensor().trace().filter(|t| t.level() == level && i.tensor().dtype().is_differentiable()).cloned())
-        .collect();
-    let needs: SmallVec<[bool; 4]> = edges.iter().map(Option::is_some).collect();
+    let mut edges = Edges::new();
+    let mut needs: SmallVec<[bool; 4]> = SmallVec::new();
+    for input in &inputs {
+        let x = input.tensor();
+        let edge = x.trace().filter(|t| t.level() == level && x.dtype().is_differentiable());
+        needs.push(edge.is_some());
+        edges.push(edge.cloned());
+    }
     let saves = rule.saves(&needs);
-    let lowered: Inputs<'_> = inputs.into_iter().map(|i| lower(level, i)).collect();
     let keep = |mask: u32, i: usize| i < 32 && mask >> i & 1 == 1;
-    let saved_inputs = lowered.iter().enumerate().map(|(i, x)| keep(saves.inputs, i).then(|| x.tensor().clone())).collect();
-    let input_metas = lowered.iter().map(|i| i.tensor().meta().to_meta()).collect();
+    let mut saved = Saved::default();
+    let mut input_metas = SmallVec::new();
+    let mut lowered = Inputs::new();
+    for (i, input) in inputs.into_iter().enumerate() {
+        let x = lower(level, input);
+        saved.inputs.push(keep(saves.inputs, i).then(|| x.tensor().clone()));
+        input_metas.push(x.tensor().meta().to_meta());
+        lowered.push(x);
+    }
 
     let outputs = apply(op.clone(), lowered)?;
     if !outputs.iter().any(|y| y.dtype().is_differentiable()) {
         return Ok(outputs);
     }
-    let saved = Saved {
-        inputs: saved_inputs,
-        outputs: outputs.iter().enumerate().map(|(i, y)| keep(saves.outputs, i).then(|| y.clone())).collect(),
-        freed: false,
-    };
+    let mut output_metas = SmallVec::new();
+    let mut outputs_below = SmallVec::new();
+    for (i, y) in outputs.iter().enumerate() {
+        saved.outputs.push(keep(saves.outputs, i).then(|| y.clone()));
+        output_metas.push(y.meta().to_meta());
+        outputs_below.push(y.trace().cloned());
+    }
     let node = Arc::new(Node {
         id: next_id(),
         level,
-        kind: NodeKind::Op(OpNode {
-            op,
-            edges,
-            input_metas,
-            output_metas: outputs.iter().map(|y| y.meta().to_meta()).collect(),
-            outputs_below: outputs.iter().map(|y| y.trace().cloned()).collect(),
-            saved: Mutex::new(saved),
-        }),
+        kind: NodeKind::Op(OpNode { op, edges, input_metas, output_metas, outputs_below, saved: Mutex::new(saved) }),
     });
     Ok(outputs.into_iter().enumerate().map(|(i, y)| on_tape(&node, i, y)).collect())
 }

@@ -27,7 +27,7 @@ impl Rule for Matmul {
             }
             Matmul::Linear => {
                 let (x, w) = (ctx.input_meta(0), ctx.input_meta(1));
-                let rows = |t: &Tensor, n: usize| t.reshape([t.numel() / n.max(1), n]);
+                let rows = |t: &Tensor, n: usize| t.reshape([t.shape().iter().rev().skip(1).product(), n]);
                 let flat = rows(g, w.shape[0])?;
                 let dx = || flat.matmul(ctx.input(1)?)?.reshape(x.shape);
                 let dw = || flat.t()?.matmul(&rows(ctx.input(0)?, w.shape[1])?);

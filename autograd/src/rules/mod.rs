@@ -2,6 +2,7 @@
 
 mod create;
 mod index;
+mod loss;
 mod matmul;
 mod pointwise;
 mod random;
@@ -21,6 +22,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Create(op) => op,
         Op::Index(op) => op,
         Op::Matmul(op) => op,
+        Op::Loss(op) => op,
         Op::Random(op) => op,
         _ => &Unknown,
     }

@@ -7,6 +7,7 @@ mod binary;
 mod cast;
 mod drive;
 mod erf;
+pub(crate) mod exp;
 mod float;
 mod grad;
 mod int;

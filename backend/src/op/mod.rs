@@ -5,6 +5,7 @@
 
 mod create;
 mod index;
+mod loss;
 mod matmul;
 mod pointwise;
 mod random;
@@ -15,6 +16,7 @@ use smallvec::SmallVec;
 
 pub use create::Create;
 pub use index::Index;
+pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
 pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
 pub use random::{Random, Sample};
@@ -123,6 +125,8 @@ families! {
     Index(Index) in "index";
     /// Matrix products.
     Matmul(Matmul) in "matmul";
+    /// Losses.
+    Loss(Loss) in "loss";
     /// Random numbers.
     Random(Random) in "random";
 }

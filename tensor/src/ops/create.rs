@@ -129,7 +129,7 @@ impl Tensor {
     /// # use rushlight_tensor::{DType, Tensor};
     /// let x = Tensor::new(&[[1.0f64, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
     /// assert_eq!((x.shape(), x.dtype()), (&[2, 3][..], DType::F64));
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn new<N: Nested>(values: N) -> Result<Tensor> {
         let (mut shape, mut flat) = (Shape::new(), Vec::new());
@@ -189,7 +189,7 @@ impl Tensor {
     /// # use rushlight_tensor::{DType, Tensor};
     /// assert_eq!(Tensor::zeros([2, 3], ())?.dtype(), DType::F32);
     /// assert_eq!(Tensor::zeros([2, 3], DType::I64)?.to_vec::<i64>()?, [0; 6]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn zeros(sizes: impl IntoSizes, options: impl Into<Options>) -> Result<Tensor> {
         Tensor::full(sizes, 0.0, options)

@@ -17,7 +17,7 @@ impl Tensor {
     /// let a = Tensor::new(&[[1.0f32, 2.0], [3.0, 4.0]])?;
     /// let v = Tensor::new(&[1.0f32, 1.0])?;
     /// assert_eq!(a.matmul(&v)?.to_vec::<f32>()?, [3.0, 7.0]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
         match (self.dim(), other.dim()) {
@@ -61,12 +61,17 @@ impl Tensor {
         apply1(Matmul::Product, [self, other])
     }
 
-    /// `x @ weight^T + bias`: the last dimension of x, of size `in`, becomes `out`; weight[out, in], bias[out].
+    /// `x @ weight^T + bias`: the last dimension of x, of size `in`, becomes `out`; weight[out, in], bias[out]. With weight[in] and a 0-d
+    /// bias the dimension is dropped.
     ///
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         match bias {
+            _ if weight.dim() == 1 && bias.is_none_or(|b| b.dim() == 0) => {
+                let y = self.matmul(weight)?;
+                bias.map_or(Ok(y.clone()), |b| y.add(b))
+            }
             Some(bias) => apply1(Matmul::Linear, [self, weight, bias]),
             None => apply1(Matmul::Linear, [self, weight]),
         }

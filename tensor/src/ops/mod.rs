@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 mod index;
+pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod pointwise;
 mod random;

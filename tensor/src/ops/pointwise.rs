@@ -33,6 +33,18 @@ fn cast(x: Input<'_>, dtype: DType) -> Result<Input<'_>> {
     if x.tensor().dtype() == dtype { Ok(x) } else { apply1(Pointwise::Cast(dtype), [x]).map(Input::Own) }
 }
 
+/// Subtraction takes no booleans on either side, even where the other side would promote them.
+fn no_bool_in_sub(op: Binary, x: &Tensor, other: Operand<'_>) -> Result<()> {
+    let is_bool = match other {
+        Operand::Tensor(y) => y.dtype() == DType::Bool,
+        Operand::Scalar(s) => matches!(s, Scalar::Bool(_)),
+    };
+    if op == Binary::Sub && (is_bool || x.dtype() == DType::Bool) {
+        return Err(Error::dtype("sub", "does not take booleans: use `logical_xor`, or convert them"));
+    }
+    Ok(())
+}
+
 /// `op(x, other)` with promotion; the memory of an owned `x` may be reused.
 pub(crate) fn binary(op: Binary, x: Input<'_>, other: Operand<'_>) -> Result<Tensor> {
     match other {
@@ -40,6 +52,7 @@ pub(crate) fn binary(op: Binary, x: Input<'_>, other: Operand<'_>) -> Result<Ten
             apply1(Pointwise::Binary(op), [x, Input::Ref(y)])
         }
         Operand::Tensor(y) => {
+            no_bool_in_sub(op, x.tensor(), other)?;
             let dtype = compute_type(op, common_type(&[Operand::Tensor(x.tensor()), other]));
             apply1(Pointwise::Binary(op), [cast(x, dtype)?, cast(Input::Ref(y), dtype)?])
         }
@@ -54,6 +67,11 @@ pub(crate) fn reflected(op: Binary, scalar: Scalar, x: Input<'_>) -> Result<Tens
 
 fn with_scalar(op: Binary, x: Input<'_>, scalar: Scalar, reflected: bool) -> Result<Tensor> {
     let common = common_type(&[Operand::Tensor(x.tensor()), Operand::Scalar(scalar)]);
+    no_bool_in_sub(op, x.tensor(), Operand::Scalar(scalar))?;
+    if op == Binary::Pow && !reflected && common == DType::Bool {
+        // The only power that booleans have: x^True = x, x^False = True.
+        return if scalar.to_i64() == 0 { x.tensor().ones_like() } else { Ok(x.into_tensor()) };
+    }
     let integer_power = op == Binary::Pow && !reflected && common.is_int() && scalar.to_i64() < 0;
     if integer_power {
         return Err(Error::value("pow", "integers to negative integer powers are not allowed"));
@@ -437,7 +455,7 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
         }
         LeakyRelu { slope } => {
             let x = input()?;
-            x.gt(0)?.where_(1.0, slope)?.to_dtype(x.dtype())?
+            x.full_like(slope)?.masked_fill(&x.gt(0)?, 1.0)?
         }
         Softplus { beta, threshold } => {
             let x = input()?;
@@ -450,7 +468,8 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
         }
         Hardsigmoid => {
             let x = input()?;
-            x.gt(-3)?.logical_and(&x.lt(3)?)?.to_dtype(x.dtype())?.div(6.0)?
+            // PyTorch has the sixth in single precision here, whatever the dtype.
+            x.gt(-3)?.logical_and(&x.lt(3)?)?.to_dtype(x.dtype())?.mul(f64::from(1f32 / 6.0))?
         }
         Hardswish => {
             let x = input()?;

@@ -45,7 +45,7 @@ random_functions! {
     /// use rushlight_tensor::{Tensor, manual_seed};
     /// manual_seed(0);
     /// assert_eq!(Tensor::rand(2, ())?.to_vec::<f32>()?, [0.49625659, 0.7682218]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     rand, rand_with () default default_dtype() => Sample::Uniform { low: 0.0, high: 1.0 };
     /// Numbers of the standard normal distribution.

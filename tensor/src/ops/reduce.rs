@@ -47,7 +47,7 @@ impl Tensor {
     /// let x = Tensor::new(&[[1.0f32, 2.0], [3.0, 4.0]])?;
     /// assert_eq!(x.sum_dim(-1, false)?.to_vec::<f32>()?, [3.0, 7.0]);
     /// assert_eq!(x.sum_dim([0, 1], true)?.shape(), [1, 1]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn sum_dim(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
         self.wide()?.reduce(Reduction::Sum, some_dims("sum", self, dims)?, keepdim)

@@ -16,7 +16,7 @@ impl Tensor {
     /// # use rushlight_tensor::Tensor;
     /// let x = Tensor::arange(0, 6, 1, ())?.reshape([2, -1])?;
     /// assert_eq!(x.shape(), [2, 3]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn reshape(&self, sizes: impl IntoSizes) -> Result<Tensor> {
         let shape = self.resolve("reshape", sizes)?;
@@ -127,7 +127,7 @@ impl Tensor {
     /// # use rushlight_tensor::Tensor;
     /// let x = Tensor::arange(0, 10, 1, ())?;
     /// assert_eq!(x.slice(0, -4, None, 2)?.to_vec::<i64>()?, [6, 8]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn slice(&self, dim: isize, start: impl Into<Option<isize>>, end: impl Into<Option<isize>>, step: isize) -> Result<Tensor> {
         let (dim, start, len) = self.slice_bounds("slice", dim, start.into(), end.into(), step)?;
@@ -302,7 +302,7 @@ impl Tensor {
     /// # use rushlight_tensor::Tensor;
     /// let x = Tensor::new(&[[1.0f32, 2.0]])?;
     /// assert_eq!(Tensor::cat(&[&x, &x], 0)?.shape(), [2, 2]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn cat<T: std::borrow::Borrow<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
         let all: Vec<&Tensor> = tensors.iter().map(std::borrow::Borrow::borrow).collect();

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use rushlight_autograd::{Autograd, BackwardOptions, grad_of, jvp};
 use rushlight_tensor::{Error, Tensor};
+use serde_json::Value as Json;
 
 use super::Context;
 use super::ops::{call, tolerance};
-use crate::agree;
+use crate::agree::{self, Tolerance};
 use crate::args::Args;
 use crate::golden::{Case, Decoder, Value};
 use crate::outcome::{CaseError, CaseResult};
@@ -41,61 +42,72 @@ fn cotangents(ctx: &Context<'_>, case: &Case) -> CaseResult<Vec<(usize, Tensor)>
     given.map(|(i, c)| Ok((i, decoder.tensor(c)?))).collect()
 }
 
-/// Leaves for arguments, and the gradients that the case's cotangents give them.
-struct Reverse {
-    leaves: Vec<(String, Tensor)>,
-    grads: Vec<Option<Tensor>>,
+/// The arguments at a field's paths as leaves of the tape.
+pub(super) fn leaves(ctx: &Context<'_>, case: &Case, field: &str) -> CaseResult<Vec<(String, Tensor)>> {
+    arguments(ctx, case, field)?.into_iter().map(|(path, t)| Ok((path, t.requires_grad()?))).collect()
 }
 
-fn reverse(ctx: &Context<'_>, case: &Case, field: &str, options: BackwardOptions) -> CaseResult<Reverse> {
-    let leaves = arguments(ctx, case, field)?;
-    let leaves = leaves.into_iter().map(|(path, t)| Ok((path, t.requires_grad()?))).collect::<CaseResult<Vec<_>>>()?;
-    let decoder = Decoder::replacing(&ctx.family.store, leaves.iter().cloned().collect());
-    let results = call(ctx, case, &decoder)?;
+/// The gradients that the case's cotangents of the results give to tensors on the tape.
+pub(super) fn pull(
+    ctx: &Context<'_>,
+    case: &Case,
+    results: &[Value],
+    inputs: &[&Tensor],
+    options: BackwardOptions,
+) -> CaseResult<Vec<Option<Tensor>>> {
+    let cotangents = cotangents(ctx, case)?;
     let (mut outputs, mut seeds) = (Vec::new(), Vec::new());
-    for (i, cotangent) in cotangents(ctx, case)? {
-        match results.get(i) {
+    for (i, cotangent) in &cotangents {
+        match results.get(*i) {
             // An output that does not depend on any leaf adds nothing.
             Some(Value::Tensor(y)) if y.is_requires_grad() => {
-                outputs.push(y.clone());
-                seeds.push(cotangent);
+                outputs.push(y);
+                seeds.push(Some(cotangent));
             }
             Some(Value::Tensor(_)) => {}
             _ => return Err(CaseError::Failed(format!("result {i} is not a tensor"))),
         }
     }
-    let inputs: Vec<&Tensor> = leaves.iter().map(|(_, t)| t).collect();
-    let grads = if outputs.is_empty() {
-        vec![None; inputs.len()]
-    } else {
-        let outputs: Vec<&Tensor> = outputs.iter().collect();
-        let seeds: Vec<Option<&Tensor>> = seeds.iter().map(Some).collect();
-        grad_of(&outputs, &inputs, &seeds, options)?
-    };
-    Ok(Reverse { leaves, grads })
+    if outputs.is_empty() || inputs.is_empty() {
+        return Ok(vec![None; inputs.len()]);
+    }
+    Ok(grad_of(&outputs, inputs, &seeds, options)?)
 }
 
-/// Compares gradients with the recorded ones. No gradient and zeros are the same.
-fn compare(ctx: &Context<'_>, case: &Case, field: &str, grads: &HashMap<String, Option<Tensor>>) -> CaseResult<()> {
+/// Compares a gradient with the recorded one. No gradient and zeros are the same.
+pub(super) fn compare_one(got: Option<&Tensor>, recorded: &Json, decoder: &Decoder<'_>, tolerance: Tolerance) -> Result<(), String> {
+    match (got, recorded.is_null()) {
+        (None, true) => Ok(()),
+        (Some(g), true) => agree::zero(g),
+        (None, false) => agree::zero(&decoder.tensor(recorded)?).map_err(|_| "no gradient".to_string()),
+        (Some(g), false) => agree::tensors(g, &decoder.tensor(recorded)?, tolerance),
+    }
+}
+
+/// Compares gradients with those at a field's paths, in their order (which is that of [`leaves`]).
+pub(super) fn compare(ctx: &Context<'_>, case: &Case, field: &str, grads: &[Option<Tensor>]) -> CaseResult<()> {
     let decoder = Decoder::new(&ctx.family.store);
-    for (path, recorded) in case.entries(field) {
-        let got = grads.get(path).and_then(Option::as_ref);
-        let agreed = match (got, recorded.is_null()) {
-            (None, true) => Ok(()),
-            (Some(g), true) => agree::zero(g),
-            (None, false) => agree::zero(&decoder.tensor(recorded)?).map_err(|_| "no gradient".to_string()),
-            (Some(g), false) => agree::tensors(g, &decoder.tensor(recorded)?, tolerance(case)),
-        };
-        agreed.map_err(|e| format!("argument {path}: {e}"))?;
+    for ((path, recorded), got) in case.entries(field).zip(grads) {
+        compare_one(got.as_ref(), recorded, &decoder, tolerance(case)).map_err(|e| format!("argument {path}: {e}"))?;
     }
     Ok(())
 }
 
+type Named = Vec<(String, Tensor)>;
+
+/// Calls the operator on leaves: those, and the gradients of the results.
+fn reverse(ctx: &Context<'_>, case: &Case, field: &str, options: BackwardOptions) -> CaseResult<(Named, Vec<Option<Tensor>>)> {
+    let leaves = leaves(ctx, case, field)?;
+    let results = call(ctx, case, &Decoder::replacing(&ctx.family.store, leaves.iter().cloned().collect()))?;
+    let inputs: Vec<&Tensor> = leaves.iter().map(|(_, t)| t).collect();
+    let grads = pull(ctx, case, &results, &inputs, options)?;
+    Ok((leaves, grads))
+}
+
 /// Reverse mode.
 pub(super) fn grads(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
-    let Reverse { leaves, grads } = reverse(ctx, case, "grads", BackwardOptions::default())?;
-    let by_path = leaves.into_iter().map(|(path, _)| path).zip(grads).collect();
-    compare(ctx, case, "grads", &by_path)
+    let (_, grads) = reverse(ctx, case, "grads", BackwardOptions::default())?;
+    compare(ctx, case, "grads", &grads)
 }
 
 /// Forward mode, one output after the other.
@@ -121,7 +133,7 @@ pub(super) fn jvps(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
 /// Reverse over reverse: the gradient of `<grads, tangents>`.
 pub(super) fn hvps(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
     let plain = Decoder::new(&ctx.family.store);
-    let Reverse { leaves, grads } = reverse(ctx, case, "hvp", BackwardOptions::create_graph())?;
+    let (leaves, grads) = reverse(ctx, case, "hvp", BackwardOptions::create_graph())?;
     let tangents: HashMap<&str, Tensor> =
         case.entries("tangents").map(|(path, t)| Ok((path, plain.tensor(t)?))).collect::<CaseResult<_>>()?;
     let mut total: Option<Tensor> = None;
@@ -139,6 +151,5 @@ pub(super) fn hvps(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
         Some(s) if s.is_requires_grad() => grad_of(&[s], &inputs, &[None], BackwardOptions::default())?,
         _ => vec![None; inputs.len()],
     };
-    let by_path = leaves.iter().map(|(path, _)| path.clone()).zip(second).collect();
-    compare(ctx, case, "hvp", &by_path)
+    compare(ctx, case, "hvp", &second)
 }

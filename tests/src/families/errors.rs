@@ -14,7 +14,8 @@ pub(super) fn run(ctx: &Context<'_>, case: &Case) -> Checked {
 fn call(ctx: &Context<'_>, case: &Case) -> CaseResult<Vec<Value>> {
     let decoder = Decoder::new(&ctx.family.store);
     let mut args = Args::of(case, &decoder)?;
-    ctx.registry.call(&case.op, &mut args)
+    let table = if ctx.draws.has(&case.op) { ctx.draws } else { ctx.registry };
+    table.call(&case.op, &mut args)
 }
 
 /// What came of a call that must be refused.

@@ -6,6 +6,7 @@ mod ops;
 mod programs;
 mod promotion;
 mod reconstruct;
+mod rng;
 
 use crate::golden::{Case, FAMILIES, Family, Golden};
 use crate::outcome::Outcome;
@@ -22,6 +23,8 @@ pub struct Context<'a> {
     pub family: &'a Family,
     /// Operators.
     pub registry: &'a Registry,
+    /// Draws from the default generator.
+    pub draws: &'a Registry,
 }
 
 /// How one family is run.
@@ -38,6 +41,7 @@ pub fn runner(family: &str) -> Runner {
         "ops" => Runner { run: ops::run, parallel: true },
         "errors" => Runner { run: errors::run, parallel: false },
         "promotion" => Runner { run: promotion::run, parallel: true },
+        "rng" => Runner { run: rng::run, parallel: false },
         _ => Runner { run: missing, parallel: true },
     }
 }

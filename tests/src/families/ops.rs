@@ -24,7 +24,7 @@ pub(super) fn run(ctx: &Context<'_>, case: &Case) -> Checked {
                 "grads" => derivatives::grads(ctx, case),
                 "jvps" => derivatives::jvps(ctx, case),
                 "hvps" => derivatives::hvps(ctx, case),
-                _ => mutated(case),
+                _ => mutated(ctx, case),
             })
         })
     };
@@ -85,8 +85,14 @@ pub(super) fn compare(got: &[Value], wanted: &[Value], modes: &[Json], tolerance
     Ok(())
 }
 
-/// Our tensors are values: an operator that changes an argument returns the changed one. None of those we have does.
-fn mutated(case: &Case) -> CaseResult<()> {
-    let paths: Vec<&str> = case.entries("mutated").map(|(path, _)| path).collect();
-    Err(CaseError::Missing(format!("changed arguments: {}", paths.join(", "))))
+/// What the call changes in place in PyTorch, and returns in ours.
+fn mutated(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
+    let decoder = Decoder::new(&ctx.family.store);
+    let mut args = Args::of(case, &decoder)?;
+    ctx.registry.call(&case.op, &mut args)?;
+    for (path, recorded) in case.entries("mutated") {
+        let now = args.new_value(path).ok_or_else(|| CaseError::Missing(format!("the change of argument {path}")))?;
+        agree::tensors(now, &decoder.tensor(recorded)?, tolerance(case)).map_err(|e| format!("argument {path}: {e}"))?;
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The small programs among the error cases.
 
 use rushlight_autograd::Autograd;
+use rushlight_data::random_split;
 use rushlight_tensor::{Result, Tensor};
 
 use super::errors::refused;
@@ -21,6 +22,7 @@ pub(super) fn run(id: &str) -> Outcome {
         "int_requires_grad" => || Ok(must_refuse(Tensor::new([1i64, 2])?.requires_grad())),
         "view_noncontiguous" => || Ok(must_refuse(Tensor::zeros([2, 3], ())?.t()?.view(6))),
         "item" => || Ok(must_refuse(Tensor::new([1.0f32, 2.0])?.item::<f32>())),
+        "random_split" => || Ok(must_refuse(random_split(0..5, &[2, 2], None))),
         "inplace_on_leaf" => inplace_on_leaf,
         "saved_modified" => saved_modified,
         "write_expanded" => write_expanded,

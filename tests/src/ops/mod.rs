@@ -8,6 +8,7 @@ mod create;
 mod index;
 mod matmul;
 mod pointwise;
+pub mod random;
 mod reduce;
 mod shape;
 

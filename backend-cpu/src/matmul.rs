@@ -1,0 +1,178 @@
+//! Matrix products.
+
+use std::ops::{Add, Mul};
+use std::sync::Arc;
+
+use rushlight_backend::op::Matmul;
+use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, Result, Storage, bf16, f16, numel};
+
+use crate::buffer::{Plain, alloc, input, typed_mut};
+use crate::gemm::{Output, Real, Strided, product};
+use crate::threads::par_for;
+
+pub(crate) fn run(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
+    match out.dtype {
+        DType::F32 => real::<f32>(op, inputs, out),
+        DType::F64 => real::<f64>(op, inputs, out),
+        DType::F16 => half::<f16>(op, inputs, out, f16::to_f32, f16::from_f32),
+        DType::BF16 => half::<bf16>(op, inputs, out, bf16::to_f32, bf16::from_f32),
+        DType::U8 => plain::<u8>(op, inputs, out, u8::wrapping_add, u8::wrapping_mul),
+        DType::I8 => plain::<i8>(op, inputs, out, i8::wrapping_add, i8::wrapping_mul),
+        DType::I16 => plain::<i16>(op, inputs, out, i16::wrapping_add, i16::wrapping_mul),
+        DType::I32 => plain::<i32>(op, inputs, out, i32::wrapping_add, i32::wrapping_mul),
+        DType::I64 => plain::<i64>(op, inputs, out, i64::wrapping_add, i64::wrapping_mul),
+        DType::C64 => plain::<Complex32>(op, inputs, out, Complex32::add, Complex32::mul),
+        DType::C128 => plain::<Complex64>(op, inputs, out, Complex64::add, Complex64::mul),
+        DType::Bool => Err(Error::unsupported("matmul", "bool is not supported on the CPU")),
+    }
+}
+
+/// A product as a batch of matrix products: sizes, and for each batch where its factors start.
+struct Plan {
+    m: usize,
+    n: usize,
+    k: usize,
+    /// Steps of A from row to row and along k, of B from column to column and along k.
+    a: (isize, isize),
+    b: (isize, isize),
+    /// The first elements of A and B in each batch.
+    starts: Vec<(usize, usize)>,
+}
+
+fn plan(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Plan {
+    let (a, b) = (inputs[0].layout(), inputs[1].layout());
+    match op {
+        Matmul::Linear => {
+            // x[.., in] as a matrix of rows, if it can be seen so; weight[out, in] has a column of B in each row.
+            let rows = numel(&a.shape()[..a.rank() - 1]);
+            let k = a.shape()[a.rank() - 1];
+            let (n, strides) = (b.shape()[0], b.strides());
+            let b_steps = (strides[0], strides[1]);
+            if let Some(x) = a.reshape(&[rows, k]) {
+                return Plan { m: rows, n, k, a: (x.strides()[0], x.strides()[1]), b: b_steps, starts: vec![(x.offset(), b.offset())] };
+            }
+            let k_step = a.strides()[a.rank() - 1];
+            let starts = offsets(&a.shape()[..a.rank() - 1], &a.strides()[..a.rank() - 1], a.offset());
+            Plan { m: 1, n, k, a: (0, k_step), b: b_steps, starts: starts.into_iter().map(|s| (s, b.offset())).collect() }
+        }
+        Matmul::Product => {
+            let (ra, rb) = (a.rank(), b.rank());
+            let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);
+            let (sa, sb) = (a.strides(), b.strides());
+            let steps = ((sa[ra - 2], sa[ra - 1]), (sb[rb - 1], sb[rb - 2]));
+            // A batch of matrices times one matrix is one product of all their rows.
+            if rb == 2
+                && let Some(rows) = a.reshape(&[numel(&a.shape()[..ra - 1]), k])
+            {
+                let steps_a = (rows.strides()[0], rows.strides()[1]);
+                return Plan { m: rows.shape()[0], n, k, a: steps_a, b: steps.1, starts: vec![(rows.offset(), b.offset())] };
+            }
+            let batch = &out.shape[..out.shape.len() - 2];
+            let of = |x: &Layout| {
+                let lead = Layout::new(x.shape()[..x.rank() - 2].into(), x.strides()[..x.rank() - 2].into(), x.offset()).expand(batch);
+                offsets(batch, lead.strides(), x.offset())
+            };
+            Plan { m, n, k, a: steps.0, b: steps.1, starts: of(a).into_iter().zip(of(b)).collect() }
+        }
+    }
+}
+
+/// The places of all elements of a strided shape, in row-major order.
+fn offsets(shape: &[usize], strides: &[isize], start: usize) -> Vec<usize> {
+    let mut places = vec![start as isize];
+    for (&n, &step) in shape.iter().zip(strides) {
+        places = places.iter().flat_map(|&p| (0..n as isize).map(move |i| p + i * step)).collect();
+    }
+    if shape.contains(&0) { Vec::new() } else { places.into_iter().map(|p| p as usize).collect() }
+}
+
+/// The bias of a linear layer in row-major order.
+fn bias<T: Plain>(inputs: &[Arg<'_>]) -> Result<Option<Vec<T>>> {
+    let Some(arg) = inputs.get(2) else { return Ok(None) };
+    let (data, layout) = (input::<T>(arg)?, arg.layout());
+    Ok(Some(offsets(layout.shape(), layout.strides(), layout.offset()).into_iter().map(|p| data[p]).collect()))
+}
+
+fn real<T: Real>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
+    let plan = plan(op, inputs, out);
+    let (a, b, bias) = (input::<T>(&inputs[0])?, input::<T>(&inputs[1])?, bias::<T>(inputs)?);
+    let mut buffer = alloc::<T>(&out.shape)?;
+    multiply(&plan, a, b, bias.as_deref(), typed_mut(&mut buffer))?;
+    Ok(Arc::new(buffer))
+}
+
+/// All products of a plan into contiguous results, one after the other.
+fn multiply<T: Real>(plan: &Plan, a: &[T], b: &[T], bias: Option<&[T]>, out: &mut [T]) -> Result<()> {
+    let size = plan.m * plan.n;
+    if size == 0 {
+        return Ok(());
+    }
+    let tasks: Vec<_> = out.chunks_exact_mut(size).zip(&plan.starts).map(std::sync::Mutex::new).collect();
+    let one = |i: usize| -> Result<()> {
+        let mut task = tasks[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (out, (start_a, start_b)) = {
+            let (out, starts) = &mut *task;
+            (out, **starts)
+        };
+        let a = Strided { data: a, start: start_a, line_step: plan.a.0, k_step: plan.a.1 };
+        let b = Strided { data: b, start: start_b, line_step: plan.b.0, k_step: plan.b.1 };
+        let output = Output { data: out.as_mut_ptr(), strides: (plan.n as isize, 1), accumulate: false, bias };
+        // SAFETY: the slice holds m x n elements and belongs to this task alone.
+        unsafe { product(plan.m, plan.n, plan.k, a, b, output) }
+    };
+    // Either the batches are shared out among the threads, or the parts of each product.
+    if tasks.len() < 4 {
+        return (0..tasks.len()).try_for_each(one);
+    }
+    let group = (1usize << 15).div_ceil((size * plan.k).max(1));
+    let failed = std::sync::Mutex::new(None);
+    par_for(tasks.len().div_ceil(group), |g| {
+        for i in g * group..((g + 1) * group).min(tasks.len()) {
+            if let Err(e) = one(i) {
+                *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(e);
+            }
+        }
+    });
+    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+/// Half precision: products and sums in f32, rounded once at the end.
+fn half<T: Plain>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, widen: fn(T) -> f32, narrow: fn(f32) -> T) -> Result<Storage> {
+    let plan = plan(op, inputs, out);
+    let wide = |arg: &Arg<'_>| Ok::<_, Error>(input::<T>(arg)?.iter().map(|&x| widen(x)).collect::<Vec<f32>>());
+    let (a, b) = (wide(&inputs[0])?, wide(&inputs[1])?);
+    let bias = bias::<T>(inputs)?.map(|b| b.into_iter().map(widen).collect::<Vec<f32>>());
+    let mut sums = vec![0.0f32; out.numel()];
+    multiply(&plan, &a, &b, bias.as_deref(), &mut sums)?;
+    let mut buffer = alloc::<T>(&out.shape)?;
+    typed_mut::<T>(&mut buffer).iter_mut().zip(sums).for_each(|(o, s)| *o = narrow(s));
+    Ok(Arc::new(buffer))
+}
+
+/// Integers (wrapping) and complex numbers: rows of B are scaled and added, which the compiler vectorises.
+fn plain<T: Plain>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, add: fn(T, T) -> T, mul: fn(T, T) -> T) -> Result<Storage> {
+    let plan = plan(op, inputs, out);
+    let (a, b, bias) = (input::<T>(&inputs[0])?, input::<T>(&inputs[1])?, bias::<T>(inputs)?);
+    let mut buffer = alloc::<T>(&out.shape)?;
+    let size = plan.m * plan.n;
+    if size > 0 {
+        for (out, &(start_a, start_b)) in typed_mut::<T>(&mut buffer).chunks_exact_mut(size).zip(&plan.starts) {
+            let at = |start: usize, steps: (isize, isize), line: usize, k: usize| {
+                (start as isize + line as isize * steps.0 + k as isize * steps.1) as usize
+            };
+            for (i, row) in out.chunks_exact_mut(plan.n).enumerate() {
+                match &bias {
+                    Some(bias) => row.copy_from_slice(bias),
+                    None => row.fill(T::default()),
+                }
+                for k in 0..plan.k {
+                    let x = a[at(start_a, plan.a, i, k)];
+                    for (j, sum) in row.iter_mut().enumerate() {
+                        *sum = add(*sum, mul(x, b[at(start_b, plan.b, j, k)]));
+                    }
+                }
+            }
+        }
+    }
+    Ok(Arc::new(buffer))
+}

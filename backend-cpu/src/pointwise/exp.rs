@@ -1,0 +1,43 @@
+//! The exponential as vector code, for kernels of other families.
+
+use super::{math, wide};
+use crate::buffer::Plain;
+
+/// A real type with a vectorised exponential and plain arithmetic.
+pub(crate) trait Exp: Plain + PartialOrd {
+    /// e to the power of the number.
+    fn exp<const FMA: bool>(self) -> Self;
+    /// As f64.
+    fn wide(self) -> f64;
+    /// From f64, rounded.
+    fn narrow(x: f64) -> Self;
+    /// The sum.
+    fn plus(self, other: Self) -> Self;
+    /// The difference.
+    fn minus(self, other: Self) -> Self;
+    /// The product.
+    fn times(self, other: Self) -> Self;
+}
+
+macro_rules! exp {
+    ($($t:ty: $exp:path;)*) => {$(
+        impl Exp for $t {
+            #[inline(always)]
+            fn exp<const FMA: bool>(self) -> $t { $exp(self) }
+            #[inline(always)]
+            fn wide(self) -> f64 { self.into() }
+            #[inline(always)]
+            fn narrow(x: f64) -> $t { x as $t }
+            #[inline(always)]
+            fn plus(self, other: $t) -> $t { self + other }
+            #[inline(always)]
+            fn minus(self, other: $t) -> $t { self - other }
+            #[inline(always)]
+            fn times(self, other: $t) -> $t { self * other }
+        }
+    )*};
+}
+exp! {
+    f32: math::exp::<FMA>;
+    f64: wide::exp::<FMA>;
+}
