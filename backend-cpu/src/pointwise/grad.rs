@@ -110,7 +110,10 @@ pub(super) fn float<T: Float>(f: Unary) -> Loop<T> {
             if v > T::c(0.0) { g * T::c(SELU_SCALE) } else { below }
         }),
         Relu6 => simd!(FMA, |p, g, v| if v <= T::c(0.0) || v >= T::c(6.0) { T::c(0.0) } else { g }),
-        Hardsigmoid => simd!(FMA, |p, g, v| if v > T::c(-3.0) && v < T::c(3.0) { g / T::c(6.0) } else { T::c(0.0) }),
+        // PyTorch has the sixth in single precision, whatever the dtype.
+        Hardsigmoid => {
+            simd!(FMA, |p, g, v| if v > T::c(-3.0) && v < T::c(3.0) { g * T::c(f64::from(1f32 / 6.0)) } else { T::c(0.0) })
+        }
         Hardswish => simd!(FMA, |p, g, v| {
             let between = g * (v / T::c(3.0) + T::c(0.5));
             let above = if v >= T::c(3.0) { g } else { between };
