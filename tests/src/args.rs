@@ -126,6 +126,17 @@ impl Args {
         self.named.remove(name);
     }
 
+    /// An argument that is taken only if it is None or absent.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn none(&mut self, name: &str) -> CaseResult<()> {
+        match self.take(name) {
+            None | Some(Value::None) => Ok(()),
+            Some(other) => Err(missing(name, &other)),
+        }
+    }
+
     /// All remaining arguments by position.
     pub fn rest(&mut self) -> Vec<Value> {
         self.positional.drain(..).map(|(_, v)| v).collect()

@@ -57,6 +57,9 @@ impl Reduction {
     }
 }
 
+/// Reductions take no more dimensions than this, as in PyTorch.
+const MAX_RANK: usize = 64;
+
 impl Reduce {
     pub(super) fn name(&self) -> &'static str {
         match self.kind {
@@ -92,6 +95,12 @@ impl Reduce {
         let rank = x.shape.len().max(1);
         if let Some(&d) = self.dims.iter().find(|&&d| d >= rank) {
             return Err(Error::index(name, format!("dimension {d} is out of range for a tensor of {rank} dimensions")));
+        }
+        if x.shape.len() > MAX_RANK {
+            return Err(Error::shape(name, format!("takes tensors of at most {MAX_RANK} dimensions, got {}", x.shape.len())));
+        }
+        if matches!(self.kind, Reduction::Argmax | Reduction::Argmin) && x.dtype == DType::Bool {
+            return Err(Error::dtype(name, "does not take booleans: convert them first"));
         }
         if self.kind.is_arg() && self.dims.len() != 1 {
             return Err(Error::value(name, format!("takes one dimension, got {:?}", self.dims)));

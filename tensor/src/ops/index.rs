@@ -1,7 +1,7 @@
 //! Reading and writing by index.
 
 use rushlight_backend::op::Index;
-use rushlight_backend::{DType, Result, normalize_dim};
+use rushlight_backend::{DType, Error, Result, normalize_dim};
 
 use crate::{Tensor, apply1};
 
@@ -92,6 +92,9 @@ impl Tensor {
     /// # Errors
     /// If the table is not a matrix, or an index is out of range.
     pub fn embedding(&self, indices: &Tensor) -> Result<Tensor> {
+        if self.dim() != 2 {
+            return Err(Error::shape("embedding", format!("the table must be a matrix, got {:?}", self.shape())));
+        }
         let rows = self.index_select(0, &indices.reshape(-1)?)?;
         let mut shape: Vec<usize> = indices.shape().to_vec();
         shape.extend(&self.shape()[1..]);

@@ -25,7 +25,7 @@ impl Tensor {
     /// let logits = Tensor::zeros([2, 4], ())?;
     /// let loss = logits.cross_entropy(&Tensor::new([0i64, 3])?)?;
     /// assert!((loss.item::<f32>()? - 4f32.ln()).abs() < 1e-6);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn cross_entropy(&self, targets: &Tensor) -> Result<Tensor> {
         self.cross_entropy_with(targets, None, CrossEntropy::default())

@@ -63,7 +63,7 @@ impl Tensor {
         }
         let lead = self.dim().saturating_sub(shape.len());
         let dims: Dims = (0..self.dim()).filter(|&d| d < lead || (shape[d - lead] == 1 && self.shape()[d] != 1)).collect();
-        let summed = if dims.is_empty() { self.clone() } else { self.reduce(Reduction::Sum, dims, true)? };
+        let summed = if dims.is_empty() { self.clone() } else { self.wide()?.reduce(Reduction::Sum, dims, true)? };
         summed.reshape(shape)
     }
 
@@ -226,36 +226,42 @@ impl Tensor {
         self.reduce(Reduction::Argmin, smallvec::smallvec![dim], keepdim)
     }
 
-    /// Whether all elements are non-zero (`bool`).
+    /// Truth values of uint8 tensors are uint8, as in PyTorch from the time before `bool`.
+    fn truth(&self, kind: Reduction, dims: Dims, keepdim: bool) -> Result<Tensor> {
+        let result = self.reduce(kind, dims, keepdim)?;
+        if self.dtype() == DType::U8 { result.to_dtype(DType::U8) } else { Ok(result) }
+    }
+
+    /// Whether all elements are non-zero (`bool`; of a uint8 tensor uint8).
     ///
     /// # Errors
     /// If the device fails.
     pub fn all(&self) -> Result<Tensor> {
-        self.reduce(Reduction::All, all_dims(self), false)
+        self.truth(Reduction::All, all_dims(self), false)
     }
 
-    /// Whether any element is non-zero (`bool`).
+    /// Whether any element is non-zero (`bool`; of a uint8 tensor uint8).
     ///
     /// # Errors
     /// If the device fails.
     pub fn any(&self) -> Result<Tensor> {
-        self.reduce(Reduction::Any, all_dims(self), false)
+        self.truth(Reduction::Any, all_dims(self), false)
     }
 
-    /// Whether all elements of dimensions are non-zero (`bool`).
+    /// Whether all elements of dimensions are non-zero (`bool`; of a uint8 tensor uint8).
     ///
     /// # Errors
     /// If a dimension does not exist or is named twice.
     pub fn all_dim(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
-        self.reduce(Reduction::All, some_dims("all", self, dims)?, keepdim)
+        self.truth(Reduction::All, some_dims("all", self, dims)?, keepdim)
     }
 
-    /// Whether any element of dimensions is non-zero (`bool`).
+    /// Whether any element of dimensions is non-zero (`bool`; of a uint8 tensor uint8).
     ///
     /// # Errors
     /// If a dimension does not exist or is named twice.
     pub fn any_dim(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
-        self.reduce(Reduction::Any, some_dims("any", self, dims)?, keepdim)
+        self.truth(Reduction::Any, some_dims("any", self, dims)?, keepdim)
     }
 
     /// The logarithm of the sum of exponentials over dimensions, without overflow. Integers become floats.

@@ -2,6 +2,7 @@
 
 use rushlight_autograd::Autograd;
 use rushlight_data::random_split;
+use rushlight_tensor::backend::op::LossReduction;
 use rushlight_tensor::{Result, Tensor};
 
 use super::errors::refused;
@@ -23,6 +24,7 @@ pub(super) fn run(id: &str) -> Outcome {
         "view_noncontiguous" => || Ok(must_refuse(Tensor::zeros([2, 3], ())?.t()?.view(6))),
         "item" => || Ok(must_refuse(Tensor::new([1.0f32, 2.0])?.item::<f32>())),
         "random_split" => || Ok(must_refuse(random_split(0..5, &[2, 2], None))),
+        "loss_reduction" => || Ok(must_refuse(LossReduction::from_name("avg"))),
         "inplace_on_leaf" => inplace_on_leaf,
         "saved_modified" => saved_modified,
         "write_expanded" => write_expanded,

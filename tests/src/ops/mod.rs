@@ -6,6 +6,7 @@
 
 mod create;
 mod index;
+mod loss;
 mod matmul;
 mod pointwise;
 pub mod random;
@@ -17,7 +18,9 @@ use crate::registry::Registry;
 /// Every operator that we have.
 pub fn registry() -> Registry {
     let mut r = Registry::default();
-    for register in [pointwise::register, reduce::register, shape::register, index::register, matmul::register, create::register] {
+    for register in
+        [pointwise::register, reduce::register, shape::register, index::register, matmul::register, create::register, loss::register]
+    {
         register(&mut r);
     }
     r
