@@ -4,12 +4,14 @@
 
 pub mod alloc;
 mod buffer;
+mod conv;
 mod create;
 mod gemm;
 mod index;
 mod loss;
 mod matmul;
 mod pointwise;
+mod pool;
 pub mod random;
 mod reduce;
 mod shape;
@@ -55,6 +57,8 @@ impl Backend for CpuBackend {
         match op {
             Op::Pointwise(op) => one(pointwise::run(op, inputs, outputs)),
             Op::Shape(op) => one(shape::run(op, inputs)),
+            Op::Conv(op) => one(conv::run(op, inputs, &outputs[0])),
+            Op::Pool(op) => pool::run(op, inputs, outputs).map(Some),
             Op::Create(op) => one(create::run(op)),
             Op::Index(op) => one(index::run(op, inputs, outputs)),
             Op::Reduce(op) => reduce::run(op, inputs, outputs),

@@ -32,6 +32,7 @@ pub use defaults::{default_dtype, set_default_dtype};
 pub use device::Device;
 pub use door::{Input, Inputs, Tensors, apply, apply_on, apply1};
 pub use operand::Operand;
+pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
 pub use ops::pointwise::unary_derivative;
 pub use rushlight_backend::{

@@ -1,10 +1,12 @@
 //! The derivative rules, one file a family.
 
+mod conv;
 mod create;
 mod index;
 mod loss;
 mod matmul;
 mod pointwise;
+mod pool;
 mod random;
 mod reduce;
 mod shape;
@@ -23,6 +25,8 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Index(op) => op,
         Op::Matmul(op) => op,
         Op::Loss(op) => op,
+        Op::Conv(op) => op,
+        Op::Pool(op) => op,
         Op::Random(op) => op,
         _ => &Unknown,
     }

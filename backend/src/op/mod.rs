@@ -3,25 +3,31 @@
 //! One file a family, with the same name on every floor. Each holds the family's enum, what each operation means, how many
 //! inputs it takes, and `infer`, the shape rule.
 
+mod conv;
 mod create;
 mod index;
 mod loss;
 mod matmul;
 mod pointwise;
+mod pool;
 mod random;
 mod reduce;
 mod shape;
+mod spatial;
 
 use smallvec::SmallVec;
 
+pub use conv::{Conv, Window};
 pub use create::Create;
 pub use index::Index;
 pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
 pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
+pub use pool::{Divisor, Pool, PoolWindow};
 pub use random::{Random, Sample};
 pub use reduce::{Reduce, Reduction};
 pub use shape::ShapeOp;
+pub use spatial::Spatial;
 
 use crate::{DType, Error, Result, Shape};
 
@@ -127,6 +133,10 @@ families! {
     Matmul(Matmul) in "matmul";
     /// Losses.
     Loss(Loss) in "loss";
+    /// Convolutions.
+    Conv(Conv) in "conv";
+    /// Pooling.
+    Pool(Pool) in "pool";
     /// Random numbers.
     Random(Random) in "random";
 }

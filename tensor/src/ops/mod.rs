@@ -1,10 +1,12 @@
 //! The methods that users call, one file a family, and the decompositions of the family's composite operations.
 
+pub(crate) mod conv;
 pub(crate) mod create;
 mod index;
 pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod pointwise;
+mod pool;
 mod random;
 mod reduce;
 mod shape;
