@@ -1,1 +1,67 @@
 //! Neural-network modules with PyTorch's parameters, defaults and state dicts.
+//!
+//! A module is a struct that derives [`Module`]: its parameters are found by visiting its fields. What it computes is its [`Forward`] (or any other
+//! method). Modules are used through `&self`; [`Parameter`], [`Buffer`] and [`Mode`] are cells.
+//!
+//! ```
+//! use rushlight_nn::{Forward, Linear, Module, Parameter};
+//! use rushlight_tensor::{Result, Tensor};
+//!
+//! #[derive(Module)]
+//! struct Net {
+//!     fc1: Linear,
+//!     fc2: Linear,
+//!     scale: Parameter,
+//! }
+//!
+//! impl Net {
+//!     fn new() -> Result<Net> {
+//!         let fc2 = Linear::builder(16, 4).bias(false).build()?;
+//!         Ok(Net { fc1: Linear::new(8, 16)?, fc2, scale: Parameter::new(Tensor::ones(4, ())?)? })
+//!     }
+//! }
+//!
+//! impl Forward for Net {
+//!     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+//!         self.fc2.forward(&self.fc1.forward(x)?.relu()?)?.mul(&self.scale.tensor())
+//!     }
+//! }
+//!
+//! let net = Net::new()?;
+//! let keys: Vec<String> = net.state_dict().into_iter().map(|(key, _)| key).collect();
+//! assert_eq!(keys, ["scale", "fc1.weight", "fc1.bias", "fc2.weight"]);
+//! # Ok::<(), rushlight_tensor::Error>(())
+//! ```
+//!
+//! # How modules are made
+//!
+//! In one style: `Type::new(required arguments)?` has PyTorch's defaults, `Type::builder(required arguments).option(value).build()?` changes
+//! them. Both draw the parameters, in PyTorch's order from the default generator, so a model built under the same seed has PyTorch's
+//! weights. Modules without any arguments (`ReLU::new()`) cannot fail and have no builder.
+
+extern crate self as rushlight_nn;
+
+mod buffer;
+mod builder;
+mod field;
+mod files;
+pub mod init;
+pub mod layers;
+mod mode;
+mod module;
+mod parameter;
+mod repr;
+mod state;
+mod walk;
+
+pub use buffer::Buffer;
+pub use field::Field;
+pub use files::{load_safetensors, save_safetensors};
+pub use layers::activation::*;
+pub use layers::container::{ModuleList, Sequential};
+pub use layers::linear::{Identity, Linear, LinearBuilder};
+pub use mode::Mode;
+pub use module::{Forward, Layer, Module, Visitor};
+pub use parameter::{Locked, Parameter};
+pub use rushlight_nn_derive::Module;
+pub use state::{LoadReport, StateDict};

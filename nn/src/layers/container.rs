@@ -1,0 +1,169 @@
+//! Modules made of modules.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use rushlight_tensor::{Error, Result, Tensor};
+
+use crate::field::Field;
+use crate::{Forward, Layer, Module, Visitor};
+
+/// Layers one after the other; they are called `0`, `1`..., or by names of their own.
+///
+/// ```
+/// use rushlight_nn::{Forward, Linear, Module, ReLU, sequential};
+/// use rushlight_tensor::Tensor;
+///
+/// let net = sequential![Linear::new(4, 8)?, ReLU::new(), Linear::new(8, 2)?];
+/// assert_eq!(net.state_dict()[2].0, "2.weight");
+/// println!("{net}");
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Sequential {
+    layers: Vec<(String, Box<dyn Layer>)>,
+}
+
+impl Sequential {
+    /// No layers: the identity.
+    pub fn new() -> Sequential {
+        Sequential::default()
+    }
+
+    /// Adds a layer, named by its number.
+    #[must_use]
+    #[allow(clippy::should_implement_trait)] // The chain reads as what it does; nothing is summed.
+    pub fn add(self, layer: impl Layer + 'static) -> Sequential {
+        let name = self.layers.len().to_string();
+        self.add_named(name, layer)
+    }
+
+    /// Adds a layer with a name. Names should differ, and hold no dot.
+    #[must_use]
+    pub fn add_named(mut self, name: impl Into<String>, layer: impl Layer + 'static) -> Sequential {
+        self.layers.push((name.into(), Box::new(layer)));
+        self
+    }
+
+    /// Adds a layer, named by its number.
+    pub fn push(&mut self, layer: Box<dyn Layer>) {
+        self.layers.push((self.layers.len().to_string(), layer));
+    }
+
+    /// The number of layers.
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Whether there are no layers.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The layers with their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &dyn Layer)> {
+        self.layers.iter().map(|(name, layer)| (name.as_str(), &**layer))
+    }
+}
+
+impl FromIterator<Box<dyn Layer>> for Sequential {
+    fn from_iter<I: IntoIterator<Item = Box<dyn Layer>>>(layers: I) -> Sequential {
+        let mut all = Sequential::new();
+        layers.into_iter().for_each(|layer| all.push(layer));
+        all
+    }
+}
+
+/// A [`Sequential`] of the layers listed.
+#[macro_export]
+macro_rules! sequential {
+    ($($layer:expr),* $(,)?) => {
+        $crate::Sequential::new()$(.add($layer))*
+    };
+}
+
+impl Module for Sequential {
+    fn visit(&self, visitor: &mut dyn Visitor) {
+        for (name, layer) in &self.layers {
+            visitor.module(name, layer);
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        "Sequential"
+    }
+}
+
+impl Forward for Sequential {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self.layers.split_first() {
+            None => Ok(x.clone()),
+            Some(((name, first), rest)) => {
+                let y = first.forward(x).map_err(|e| in_layer(name, &**first, &e))?;
+                run(rest, y)
+            }
+        }
+    }
+
+    fn forward_owned(&self, x: Tensor) -> Result<Tensor> {
+        run(&self.layers, x)
+    }
+}
+
+/// What lies between layers is given away: they may compute in its memory.
+fn run(layers: &[(String, Box<dyn Layer>)], x: Tensor) -> Result<Tensor> {
+    layers.iter().try_fold(x, |x, (name, layer)| layer.forward_owned(x).map_err(|e| in_layer(name, &**layer, &e)))
+}
+
+/// An error with the layer in which it occurred.
+#[cold]
+fn in_layer(name: &str, layer: &dyn Layer, e: &Error) -> Error {
+    Error::new(e.kind(), e.op().to_owned(), format!("{} (in layer `{name}`, {})", e.message(), layer.type_name()))
+}
+
+impl fmt::Display for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repr())
+    }
+}
+
+impl fmt::Debug for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repr())
+    }
+}
+
+/// A list of modules called `0`, `1`.... A `Vec` in a field does the same; this is the list as a module of its own. It derefs to a `Vec`.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleList<T>(pub Vec<T>);
+
+impl<T: Field> Module for ModuleList<T> {
+    fn visit(&self, visitor: &mut dyn Visitor) {
+        for (i, item) in self.0.iter().enumerate() {
+            item.visit_field(&i.to_string(), visitor);
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        "ModuleList"
+    }
+}
+
+impl<T> Deref for ModuleList<T> {
+    type Target = Vec<T>;
+    fn deref(&self) -> &Vec<T> {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for ModuleList<T> {
+    fn deref_mut(&mut self) -> &mut Vec<T> {
+        &mut self.0
+    }
+}
+
+impl<T> FromIterator<T> for ModuleList<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> ModuleList<T> {
+        ModuleList(items.into_iter().collect())
+    }
+}

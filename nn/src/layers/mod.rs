@@ -1,0 +1,5 @@
+//! The modules, one file a kind.
+
+pub mod activation;
+pub mod container;
+pub mod linear;

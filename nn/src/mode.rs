@@ -1,0 +1,44 @@
+//! Training or evaluation.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether a module is in training mode, which it is at first. A field of modules that behave differently in evaluation; it is found and
+/// set by [`Module::train`](crate::Module::train) and [`Module::eval`](crate::Module::eval).
+pub struct Mode(AtomicBool);
+
+impl Mode {
+    /// Training mode.
+    pub fn new() -> Mode {
+        Mode(AtomicBool::new(true))
+    }
+
+    /// Whether the module is in training mode.
+    pub fn is_training(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Changes the mode.
+    pub fn set(&self, training: bool) {
+        self.0.store(training, Ordering::Relaxed);
+    }
+}
+
+impl Default for Mode {
+    fn default() -> Mode {
+        Mode::new()
+    }
+}
+
+/// A mode of its own, now the same.
+impl Clone for Mode {
+    fn clone(&self) -> Mode {
+        Mode(AtomicBool::new(self.is_training()))
+    }
+}
+
+impl fmt::Debug for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_training() { "training" } else { "evaluation" })
+    }
+}
