@@ -138,7 +138,7 @@ fn shared_parameters_are_counted_once_and_saved_under_every_name() -> Result<()>
     assert_eq!(names, ["first.weight"]);
     assert_eq!(m.num_parameters(), 2);
     assert_eq!(keys(&m), ["first.weight", "second.weight"]);
-    m.first.weight.set(&Tensor::new(&[1.0f32, 2.0])?)?;
+    m.first.weight.set(&Tensor::new([1.0f32, 2.0])?)?;
     assert_eq!(m.second.weight.tensor().to_vec::<f32>()?, [1.0, 2.0]);
     Ok(())
 }

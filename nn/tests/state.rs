@@ -37,7 +37,7 @@ fn values(m: &Net) -> Vec<f32> {
 
 #[test]
 fn a_parameter_keeps_its_leaf() -> Result<()> {
-    let w = Parameter::new(Tensor::new(&[1.0f64, 2.0])?)?;
+    let w = Parameter::new(Tensor::new([1.0f64, 2.0])?)?;
     let seen = w.tensor();
     let backward = |scale: f64| -> Result<()> {
         let y = w.tensor().mul(scale)?;
@@ -62,13 +62,13 @@ fn a_parameter_keeps_its_leaf() -> Result<()> {
     w.to_dtype(DType::F32)?;
     assert_eq!(w.grad().unwrap().to_vec::<f32>()?, [2.0, 2.0]);
     assert!(w.set(&Tensor::zeros(3, ())?).is_err() && w.set(&Tensor::zeros(2, DType::F64)?).is_err());
-    assert!(Parameter::new(Tensor::new(&[1i64])?).is_err());
+    assert!(Parameter::new(Tensor::new([1i64])?).is_err());
     Ok(())
 }
 
 #[test]
 fn a_parameter_can_be_updated_in_place() -> Result<()> {
-    let w = Parameter::new(Tensor::new(&[1.0f32; 1000])?)?;
+    let w = Parameter::new(Tensor::new([1.0f32; 1000])?)?;
     let at = w.tensor().storage().as_ref() as *const _ as *const u8 as usize;
     let filler = Tensor::zeros(0, ())?;
     let mut locked = w.lock();
@@ -143,7 +143,7 @@ fn files() -> Result<()> {
     assert_eq!(std::fs::read_dir(dir.path())?.count(), 1, "no temporary file is left");
 
     // Every dtype comes back, in the shape that it had.
-    let x = Tensor::new(&[[0.0f64, 1.0, 2.0], [3.0, 0.0, 5.0]])?;
+    let x = Tensor::new([[0.0f64, 1.0, 2.0], [3.0, 0.0, 5.0]])?;
     let dtypes = DType::ALL.into_iter().filter(|d| *d != DType::C128);
     let state: Vec<(String, Tensor)> = dtypes.map(|d| Ok((d.name().to_owned(), x.to_dtype(d)?))).collect::<Result<_>>()?;
     save_safetensors(&state, &path)?;
