@@ -233,3 +233,80 @@ fn join(shapes: &[&[usize]]) -> String {
     let text: Vec<_> = shapes.iter().map(|s| format!("{s:?}")).collect();
     text.join(" and ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The places of all elements in row-major order, by counting.
+    fn places_of(l: &Layout) -> Vec<usize> {
+        let mut all = vec![l.offset() as isize];
+        for (&n, &s) in l.shape().iter().zip(l.strides()) {
+            all = all.iter().flat_map(|p| (0..n as isize).map(move |i| p + i * s)).collect();
+        }
+        all.into_iter().map(|p| p as usize).collect()
+    }
+
+    fn factorisations(n: usize, rank: usize) -> Vec<Vec<usize>> {
+        if rank == 0 {
+            return if n == 1 { vec![vec![]] } else { vec![] };
+        }
+        let firsts = (1..=n).filter(|d| n % d == 0);
+        firsts.flat_map(|d| factorisations(n / d, rank - 1).into_iter().map(move |rest| [vec![d], rest].concat())).collect()
+    }
+
+    /// Every view of a strided tensor of 24 elements keeps the order of the elements; where none is given, no strides would do.
+    #[test]
+    fn reshape_keeps_the_order() {
+        let base = Layout::contiguous(&[4, 3, 2, 1]);
+        let views = [
+            base.clone(),
+            base.permute(&[1, 0, 2, 3]),
+            base.permute(&[2, 1, 0, 3]),
+            base.permute(&[0, 3, 2, 1]),
+            Layout::contiguous(&[8, 3, 2]).slice(0, 1, 4, 2),
+            Layout::contiguous(&[4, 3, 2]).slice(0, 3, 4, -1),
+            Layout::contiguous(&[1, 6]).expand(&[4, 6]),
+        ];
+        for view in &views {
+            for rank in 1..=5 {
+                for shape in factorisations(view.numel(), rank) {
+                    match view.reshape(&shape) {
+                        Some(new) => assert_eq!((places_of(&new), new.shape()), (places_of(view), &shape[..]), "{view:?}"),
+                        None => assert!(!strided(&places_of(view), &shape), "{view:?} can be seen as {shape:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether places in row-major order are those of some strides.
+    fn strided(places: &[usize], shape: &[usize]) -> bool {
+        let mut strides = Strides::new();
+        let mut inner: usize = shape.iter().product();
+        for &n in shape {
+            inner /= n;
+            strides.push(if n > 1 { places[inner] as isize - places[0] as isize } else { 0 });
+        }
+        places_of(&Layout::new(Shape::from_slice(shape), strides, places[0])) == places
+    }
+
+    #[test]
+    fn contiguity_and_span() {
+        assert!(Layout::contiguous(&[2, 0, 3]).is_contiguous());
+        assert!(Layout::contiguous(&[2, 1, 3]).permute(&[1, 0, 2]).is_contiguous());
+        assert!(!Layout::contiguous(&[2, 3]).permute(&[1, 0]).is_contiguous());
+        assert_eq!(Layout::contiguous(&[4, 3]).slice(0, 3, 2, -2).span(), (3, 12));
+        assert_eq!(Layout::contiguous(&[0, 3]).span(), (0, 0));
+    }
+
+    #[test]
+    fn broadcasting() {
+        assert_eq!(broadcast_shapes("f", &[&[3, 1], &[2, 1, 4], &[]]).unwrap().as_slice(), [2, 3, 4]);
+        assert_eq!(broadcast_shapes("f", &[&[0], &[1]]).unwrap().as_slice(), [0]);
+        assert!(broadcast_shapes("f", &[&[2], &[3]]).unwrap_err().to_string().contains("[2] and [3] cannot be broadcast"));
+        assert_eq!(normalize_dim("f", -1, 3).unwrap(), 2);
+        assert!(normalize_dim("f", 3, 3).is_err());
+        assert_eq!(normalize_dim("f", -1, 0).unwrap(), 0);
+    }
+}
