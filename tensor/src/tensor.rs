@@ -15,6 +15,10 @@ pub struct Tensor {
     trace: Option<Trace>,
 }
 
+// A panic cannot leave a half-changed value behind: values do not change.
+impl std::panic::UnwindSafe for Tensor {}
+impl std::panic::RefUnwindSafe for Tensor {}
+
 pub(crate) struct Data {
     pub(crate) storage: Storage,
     pub(crate) layout: Layout,
