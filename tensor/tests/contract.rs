@@ -129,7 +129,7 @@ fn errors_name_the_operation_what_it_got_and_what_it_wanted() -> Result<()> {
     let message = |r: Result<Tensor>| r.unwrap_err().to_string();
     let (a, b) = (Tensor::zeros([2, 3], ())?, Tensor::zeros([4, 2], ())?);
     assert_eq!(message(a.matmul(&b)), "matmul: shapes [2, 3] and [4, 2] cannot be multiplied: the inner sizes 3 and 4 differ");
-    assert_eq!(message(a.add(&b)), "add: shapes [2, 3] and [4, 2] cannot be broadcast together: sizes 3 and 2 meet in dimension 1");
+    assert_eq!(message(a.add(&b)), "add: shapes [2, 3] and [4, 2] cannot be broadcast together: sizes 2 and 4 meet in dimension 0");
     assert_eq!(message(a.reshape([4, -1])), "reshape: 6 elements of shape [2, 3] do not fill [4, -1]");
     assert_eq!(message(a.permute([0, 0])), "permute: dimension 0 is named twice in [0, 0]");
     assert_eq!(message(a.sum_dim(2, false)), "sum: dimension 2 is out of range for a tensor of 2 dimensions: wanted -2 to 1");
