@@ -10,6 +10,7 @@ mod gemm;
 mod index;
 mod loss;
 mod matmul;
+mod optim;
 mod pointwise;
 mod pool;
 pub mod random;
@@ -63,6 +64,7 @@ impl Backend for CpuBackend {
             Op::Index(op) => one(index::run(op, inputs, outputs)),
             Op::Reduce(op) => reduce::run(op, inputs, outputs),
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
+            Op::Optim(op) => optim::run(op, inputs, outputs),
             Op::Loss(op) => loss::run(op, inputs, outputs),
             Op::Random(op) => one(random::run(op, inputs, &outputs[0])),
             _ => Ok(None),

@@ -10,6 +10,7 @@ pub mod agree;
 pub mod args;
 pub mod families;
 pub mod golden;
+pub mod modules;
 pub mod ops;
 pub mod outcome;
 pub mod pack;

@@ -5,6 +5,7 @@ mod create;
 mod index;
 mod loss;
 mod matmul;
+mod optim;
 mod pointwise;
 mod pool;
 mod random;
@@ -27,6 +28,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Loss(op) => op,
         Op::Conv(op) => op,
         Op::Pool(op) => op,
+        Op::Optim(op) => op,
         Op::Random(op) => op,
         _ => &Unknown,
     }

@@ -8,6 +8,7 @@ mod create;
 mod index;
 mod loss;
 mod matmul;
+mod optim;
 mod pointwise;
 mod pool;
 mod random;
@@ -22,6 +23,7 @@ pub use create::Create;
 pub use index::Index;
 pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
+pub use optim::{AdamStep, Optim, SgdStep};
 pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
 pub use pool::{Divisor, Pool, PoolWindow};
 pub use random::{Random, Sample};
@@ -137,6 +139,8 @@ families! {
     Conv(Conv) in "conv";
     /// Pooling.
     Pool(Pool) in "pool";
+    /// Optimizer steps.
+    Optim(Optim) in "optim";
     /// Random numbers.
     Random(Random) in "random";
 }

@@ -1,8 +1,10 @@
 //! How the cases of each family are checked: one file a family.
 
+mod curves;
 mod derivatives;
 mod errors;
 mod ops;
+mod optim;
 mod programs;
 mod promotion;
 mod reconstruct;
@@ -41,6 +43,8 @@ pub fn runner(family: &str) -> Runner {
         "ops" => Runner { run: ops::run, parallel: true },
         "errors" => Runner { run: errors::run, parallel: false },
         "promotion" => Runner { run: promotion::run, parallel: true },
+        "optim" => Runner { run: optim::run, parallel: true },
+        "curves" => Runner { run: curves::run, parallel: false },
         "rng" => Runner { run: rng::run, parallel: false },
         _ => Runner { run: missing, parallel: true },
     }

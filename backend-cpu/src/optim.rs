@@ -1,0 +1,176 @@
+//! Optimizer steps: all parameters in one parallel region, each element once.
+//!
+//! Bound by memory: Adam reads and writes three tensors and reads a fourth. Small parameters share tasks with nobody, large ones are cut in pieces.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use rushlight_backend::op::{AdamStep, Optim, SgdStep};
+use rushlight_backend::{Arg, DType, Meta, Result, Storage, Storages, numel};
+
+use crate::buffer::{Plain, cpu, cpu_mut, input, typed, typed_mut};
+use crate::pointwise::reusable;
+use crate::shape;
+use crate::simd::dispatch;
+use crate::threads::par_for;
+
+/// Elements that one task takes.
+const PIECE: usize = 1 << 14;
+
+trait Float: Plain + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self> {
+    fn of(x: f64) -> Self;
+    fn root(self) -> Self;
+    fn larger(self, other: Self) -> Self;
+}
+
+macro_rules! float {
+    ($($t:ty),*) => {$(
+        impl Float for $t {
+            #[inline(always)]
+            fn of(x: f64) -> $t { x as $t }
+            #[inline(always)]
+            fn root(self) -> $t { self.sqrt() }
+            #[inline(always)]
+            fn larger(self, other: $t) -> $t { if self > other || self.is_nan() { self } else { other } }
+        }
+    )*};
+}
+float!(f32, f64);
+
+/// `None` declines: half precision runs as its decomposition.
+pub(crate) fn run(op: &Optim, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result<Option<Storages>> {
+    match outputs.first().map(|m| m.dtype) {
+        None => Ok(Some(Storages::new())),
+        Some(first) if outputs.iter().any(|m| m.dtype != first) => Ok(None),
+        Some(DType::F32) => step::<f32>(op, inputs).map(Some),
+        Some(DType::F64) => step::<f64>(op, inputs).map(Some),
+        Some(_) => Ok(None),
+    }
+}
+
+/// Where one parameter's tensors lie: the value and at most three states to write, the gradient to read.
+struct Places<T> {
+    written: [*mut T; 4],
+    gradient: *const T,
+    len: usize,
+}
+
+// SAFETY: every task works on a range of its own, and the memory outlives the parallel region.
+unsafe impl<T: Sync> Sync for Places<T> {}
+
+/// The memory of an input that may be written: its own if it was given away, else a copy.
+fn writable<T: Plain>(arg: &mut Arg<'_>) -> Result<Storage> {
+    match reusable(arg, arg.shape(), T::DTYPE) {
+        Some(storage) => Ok(storage),
+        None => shape::contiguous(arg),
+    }
+}
+
+fn step<T: Float>(op: &Optim, inputs: &mut [Arg<'_>]) -> Result<Storages> {
+    let (given, made) = op.states();
+    let mut results = Storages::new();
+    let mut copies: Vec<Storage> = Vec::new();
+    let mut all: Vec<Places<T>> = Vec::new();
+    for part in inputs.chunks_exact_mut(2 + given) {
+        let len = numel(part[0].shape());
+        let gradient: *const T = if part[1].layout().is_contiguous() {
+            input::<T>(&part[1])?[if len == 0 { 0 } else { part[1].layout().offset() }..].as_ptr()
+        } else {
+            copies.push(shape::contiguous(&part[1])?);
+            typed::<T>(cpu(&copies[copies.len() - 1])?.as_bytes()).as_ptr()
+        };
+        let mut written = [std::ptr::null_mut(); 4];
+        for (i, place) in written.iter_mut().enumerate().take(1 + made) {
+            // A buffer that does not exist yet starts as a copy of the gradient.
+            let source = if i == 0 { 0 } else { (i + 1).min(1 + given) };
+            let mut storage = if source == 1 { shape::contiguous(&part[1])? } else { writable::<T>(&mut part[source])? };
+            *place = typed_mut::<T>(cpu_mut(&mut storage)?).as_mut_ptr();
+            results.push(storage);
+        }
+        all.push(Places { written, gradient, len });
+    }
+    let tasks: Vec<(usize, usize)> = all.iter().enumerate().flat_map(|(p, x)| (0..x.len).step_by(PIECE).map(move |i| (p, i))).collect();
+    let total: usize = all.iter().map(|x| x.len).sum();
+    let work = |t: usize| {
+        let (p, first) = tasks[t];
+        let places = &all[p];
+        let len = PIECE.min(places.len - first);
+        // SAFETY: each pointer is to `places.len` elements of memory that this step owns (or, the gradient, only reads), and
+        // the range belongs to this task alone.
+        let part = |i: usize| unsafe { std::slice::from_raw_parts_mut(places.written[i].add(first), len) };
+        // SAFETY: as above.
+        let gradient = unsafe { std::slice::from_raw_parts(places.gradient.add(first), len) };
+        match op {
+            Optim::Sgd(s) if made == 0 => sgd::<T>(s, part(0), gradient, &mut []),
+            Optim::Sgd(s) => sgd::<T>(s, part(0), gradient, part(1)),
+            Optim::Adam(a) if a.amsgrad => adam::<T>(a, part(0), gradient, part(1), part(2), part(3)),
+            Optim::Adam(a) => adam::<T>(a, part(0), gradient, part(1), part(2), &mut []),
+        }
+    };
+    if total <= PIECE {
+        (0..tasks.len()).for_each(work)
+    } else {
+        par_for(tasks.len(), work)
+    }
+    Ok(results)
+}
+
+dispatch! {
+    fn sgd<T: Float>(s: &SgdStep, value: &mut [T], gradient: &[T], buffer: &mut [T]) = sgd_body;
+}
+
+#[inline(always)]
+fn sgd_body<T: Float, const FMA: bool>(s: &SgdStep, value: &mut [T], gradient: &[T], buffer: &mut [T]) {
+    let (lr, momentum, keep, decay) = (T::of(s.lr), T::of(s.momentum), T::of(1.0 - s.dampening), T::of(s.weight_decay));
+    let direction = |g: T, p: T| {
+        let g = if s.maximize { -g } else { g };
+        if s.weight_decay != 0.0 { g + decay * p } else { g }
+    };
+    if buffer.is_empty() {
+        for (p, &g) in value.iter_mut().zip(gradient) {
+            *p = *p - lr * direction(g, *p);
+        }
+        return;
+    }
+    for ((p, &g), b) in value.iter_mut().zip(gradient).zip(buffer) {
+        let d = direction(g, *p);
+        *b = if s.first { d } else { *b * momentum + keep * d };
+        let d = if s.nesterov { d + momentum * *b } else { *b };
+        *p = *p - lr * d;
+    }
+}
+
+dispatch! {
+    fn adam<T: Float>(a: &AdamStep, value: &mut [T], gradient: &[T], mean: &mut [T], square: &mut [T], largest: &mut [T]) = adam_body;
+}
+
+#[inline(always)]
+fn adam_body<T: Float, const FMA: bool>(
+    a: &AdamStep,
+    value: &mut [T],
+    gradient: &[T],
+    mean: &mut [T],
+    square: &mut [T],
+    largest: &mut [T],
+) {
+    let (beta1, beta2) = a.betas;
+    let step = a.step as f64;
+    let (correction1, correction2) = (1.0 - beta1.powf(step), (1.0 - beta2.powf(step)).sqrt());
+    let (weight, beta2, rest2) = (T::of(1.0 - beta1), T::of(beta2), T::of(1.0 - beta2));
+    let (size, correction2, eps) = (T::of(-(a.lr / correction1)), T::of(correction2), T::of(a.eps));
+    let (decay, shrink) = (T::of(a.weight_decay), T::of(1.0 - a.lr * a.weight_decay));
+    let states = mean.iter_mut().zip(square.iter_mut());
+    for (i, ((p, &g), (m, v))) in value.iter_mut().zip(gradient).zip(states).enumerate() {
+        let mut g = if a.maximize { -g } else { g };
+        if a.weight_decay != 0.0 {
+            if a.decoupled { *p = *p * shrink } else { g = g + decay * *p }
+        }
+        *m = *m + weight * (g - *m);
+        *v = *v * beta2 + rest2 * g * g;
+        let mut second = *v;
+        if let Some(top) = largest.get_mut(i) {
+            *top = top.larger(second);
+            second = *top;
+        }
+        *p = *p + size * *m / (second.root() / correction2 + eps);
+    }
+}
