@@ -55,7 +55,7 @@ fn adam(a: &AdamStep, part: &[&Tensor]) -> Result<Tensors> {
     }
     let step = a.step as f64;
     let (correction1, correction2) = (1.0 - a.betas.0.powf(step), (1.0 - a.betas.1.powf(step)).sqrt());
-    let m = m.add(&g.sub(m)?.mul(1.0 - a.betas.0)?)?;
+    let m = m.add(&g.sub(*m)?.mul(1.0 - a.betas.0)?)?;
     let v = v.mul(a.betas.1)?.add(&g.square()?.mul(1.0 - a.betas.1)?)?;
     let largest = largest.first().map(|l| l.maximum(&v)).transpose()?;
     let denominator = largest.as_ref().unwrap_or(&v).sqrt()?.div(correction2)?.add(a.eps)?;
