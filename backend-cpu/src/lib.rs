@@ -10,6 +10,7 @@ mod gemm;
 mod index;
 mod loss;
 mod matmul;
+mod norm;
 mod optim;
 mod pointwise;
 mod pool;
@@ -64,6 +65,7 @@ impl Backend for CpuBackend {
             Op::Index(op) => one(index::run(op, inputs, outputs)),
             Op::Reduce(op) => reduce::run(op, inputs, outputs),
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
+            Op::Norm(op) => norm::run(op, inputs, outputs),
             Op::Optim(op) => optim::run(op, inputs, outputs),
             Op::Loss(op) => loss::run(op, inputs, outputs),
             Op::Random(op) => one(random::run(op, inputs, &outputs[0])),

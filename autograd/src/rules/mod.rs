@@ -5,6 +5,7 @@ mod create;
 mod index;
 mod loss;
 mod matmul;
+mod norm;
 mod optim;
 mod pointwise;
 mod pool;
@@ -28,6 +29,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Loss(op) => op,
         Op::Conv(op) => op,
         Op::Pool(op) => op,
+        Op::Norm(op) => op,
         Op::Optim(op) => op,
         Op::Random(op) => op,
         _ => &Unknown,

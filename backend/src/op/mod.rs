@@ -8,6 +8,7 @@ mod create;
 mod index;
 mod loss;
 mod matmul;
+mod norm;
 mod optim;
 mod pointwise;
 mod pool;
@@ -23,6 +24,7 @@ pub use create::Create;
 pub use index::Index;
 pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
+pub use norm::{Norm, channel_shape};
 pub use optim::{AdamStep, Optim, SgdStep};
 pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
 pub use pool::{Divisor, Pool, PoolWindow};
@@ -133,6 +135,8 @@ families! {
     Index(Index) in "index";
     /// Matrix products.
     Matmul(Matmul) in "matmul";
+    /// Normalisations: softmax, batch normalisation.
+    Norm(Norm) in "norm";
     /// Losses.
     Loss(Loss) in "loss";
     /// Convolutions.

@@ -63,7 +63,7 @@ impl Tensor {
         let classes = self.size(dim)? as f64;
         let s = options.label_smoothing;
         let targets = if s > 0.0 { targets.mul(1.0 - s)?.add(s / classes)? } else { targets.clone() };
-        let mut log_p = log_softmax(self, dim)?;
+        let mut log_p = self.log_softmax(dim)?;
         if let Some(w) = weight {
             log_p = log_p.mul(&along_classes(w, self.dim())?)?;
         }
@@ -114,10 +114,6 @@ impl Tensor {
     pub fn l1_loss(&self, target: &Tensor, reduction: LossReduction) -> Result<Tensor> {
         reduced(&self.sub(target)?.abs()?, reduction)
     }
-}
-
-fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
-    x.sub(&x.logsumexp(dim, true)?)
 }
 
 /// A number for each class in the shape `[1, classes, 1, ..]`.
@@ -202,7 +198,7 @@ fn cross_entropy_grad(p: &CrossEntropy, g: &Tensor, x: &Tensor, targets: &Tensor
         };
         q = q.mul(1.0 - p.label_smoothing)?.add(&spread.mul(p.label_smoothing / x.shape()[1] as f64)?)?;
     }
-    let softmax = log_softmax(x, 1)?.exp()?;
+    let softmax = x.log_softmax(1)?.exp()?;
     let d = softmax.mul(&q.sum_dim(1, true)?)?.sub(&q)?;
     let scale = match p.reduction {
         LossReduction::None => g.unsqueeze(1)?,

@@ -5,6 +5,7 @@ pub(crate) mod create;
 mod index;
 pub(crate) mod loss;
 pub(crate) mod matmul;
+pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pointwise;
 mod pool;

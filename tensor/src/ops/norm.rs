@@ -1,0 +1,191 @@
+//! Normalisations: softmax, log-softmax, batch normalisation.
+
+use rushlight_backend::op::{Norm, channel_shape};
+use rushlight_backend::{DType, Error, Result, normalize_dim};
+
+use crate::{Tensor, Tensors, apply, apply1};
+
+impl Tensor {
+    /// `exp(x) / sum(exp(x))` along a dimension, without overflow.
+    ///
+    /// # Errors
+    /// If the tensor is not floating point, or the dimension does not exist.
+    ///
+    /// ```
+    /// # use rushlight_tensor::Tensor;
+    /// let y = Tensor::new(&[0.0f32, 3f32.ln()])?.softmax(0)?;
+    /// assert!((y.to_vec::<f32>()?[1] - 0.75).abs() < 1e-6);
+    /// # rushlight_tensor::Result::Ok(())
+    /// ```
+    pub fn softmax(&self, dim: isize) -> Result<Tensor> {
+        self.along("softmax", dim, |dim| Norm::Softmax { dim })
+    }
+
+    /// The logarithm of the softmax along a dimension: `x - logsumexp(x)`.
+    ///
+    /// # Errors
+    /// If the tensor is not floating point, or the dimension does not exist.
+    pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
+        self.along("log_softmax", dim, |dim| Norm::LogSoftmax { dim })
+    }
+
+    fn along(&self, name: &'static str, dim: isize, op: impl Fn(usize) -> Norm) -> Result<Tensor> {
+        let dim = normalize_dim(name, dim, self.dim())?;
+        if self.dim() == 0 {
+            return apply1(op(0), [self.reshape(1)?])?.reshape(());
+        }
+        apply1(op(dim), [self])
+    }
+
+    /// Batch normalisation with the statistics of this batch `[n, channels, ..]`: `(x - mean) / sqrt(variance + eps) * weight + bias` for each channel.
+    /// Results: y, and each channel's mean and biased variance.
+    ///
+    /// # Errors
+    /// If shapes or dtypes do not fit, or a channel has a single value.
+    pub fn batch_norm_train(&self, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<(Tensor, Tensor, Tensor)> {
+        let results = match (weight, bias) {
+            (None, None) => apply(Norm::BatchNorm { eps }, [self])?,
+            (Some(w), Some(b)) => apply(Norm::BatchNorm { eps }, [self, w, b])?,
+            (Some(w), None) => apply(Norm::BatchNorm { eps }, [self, w, &w.zeros_like()?])?,
+            (None, Some(b)) => apply(Norm::BatchNorm { eps }, [self, &b.ones_like()?, b])?,
+        };
+        let mut results = results.into_iter();
+        match (results.next(), results.next(), results.next()) {
+            (Some(y), Some(mean), Some(var)) => Ok((y, mean, var)),
+            _ => Err(Error::value("batch_norm", "the backend gave too few results")),
+        }
+    }
+
+    /// Batch normalisation with given statistics: `(x - mean) / sqrt(var + eps) * weight + bias` for each channel of `[n, channels, ..]`.
+    ///
+    /// # Errors
+    /// If shapes or dtypes do not fit.
+    pub fn batch_norm_eval(&self, mean: &Tensor, var: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
+        let Some(&channels) = self.shape().get(1) else {
+            return Err(Error::shape("batch_norm", format!("wants [n, channels, ..], got {:?}", self.shape())));
+        };
+        for (what, v) in [("mean", Some(mean)), ("variance", Some(var)), ("weight", weight), ("bias", bias)] {
+            if let Some(v) = v.filter(|v| v.shape() != [channels]) {
+                return Err(Error::shape("batch_norm", format!("a {what} of shape {:?} does not fit {channels} channels", v.shape())));
+            }
+        }
+        let inv = var.add(eps)?.rsqrt()?;
+        let scale = match weight {
+            Some(w) => inv.mul(w)?,
+            None => inv,
+        };
+        let shift = mean.mul(&scale)?;
+        let shift = match bias {
+            Some(b) => b.sub(&shift)?,
+            None => shift.neg()?,
+        };
+        let y = self.mul(&over_channels(&scale, self)?)?.add(&over_channels(&shift, self)?)?;
+        if y.dtype() == self.dtype() { Ok(y) } else { y.to_dtype(self.dtype()) }
+    }
+
+    /// Batch normalisation as PyTorch's function of this name. In training the batch's statistics are used, and the running ones, where given, are
+    /// updated: `running = (1 - momentum) * running + momentum * batch`, with the unbiased variance. Otherwise the running ones are used.
+    ///
+    /// # Errors
+    /// If shapes or dtypes do not fit, a channel has a single value in training, or a running statistic is missing outside of it.
+    #[allow(clippy::too_many_arguments)] // PyTorch's
+    pub fn batch_norm(
+        &self,
+        running_mean: Option<&mut Tensor>,
+        running_var: Option<&mut Tensor>,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        training: bool,
+        momentum: f64,
+        eps: f64,
+    ) -> Result<Tensor> {
+        if !training {
+            return match (running_mean, running_var) {
+                (Some(mean), Some(var)) => self.batch_norm_eval(mean, var, weight, bias, eps),
+                _ => Err(Error::value("batch_norm", "outside of training running_mean and running_var are needed")),
+            };
+        }
+        let (y, mean, var) = self.batch_norm_train(weight, bias, eps)?;
+        let update = |running: &mut Tensor, batch: Tensor| -> Result<()> {
+            let batch = batch.with_trace(None).to_dtype(running.dtype())?;
+            let kept = running.with_trace(None).mul(1.0 - momentum)?;
+            *running = kept.add(&batch.mul(momentum)?)?;
+            Ok(())
+        };
+        if let Some(running) = running_mean {
+            update(running, mean)?;
+        }
+        if let Some(running) = running_var {
+            let n = (self.numel() / self.shape()[1].max(1)) as f64;
+            update(running, var.with_trace(None).mul(n / (n - 1.0))?)?;
+        }
+        Ok(y)
+    }
+}
+
+/// A vector over the channels in the shape in which it is broadcast over x.
+fn over_channels(v: &Tensor, x: &Tensor) -> Result<Tensor> {
+    v.reshape(channel_shape(x.dim(), v.numel()).as_slice())
+}
+
+/// Every dimension but that of the channels.
+fn all_but_channels(x: &Tensor) -> Vec<usize> {
+    (0..x.dim()).filter(|&d| d != 1).collect()
+}
+
+/// Composite operations of this family in smaller ones. Half precision is computed in single.
+pub(crate) fn decompose(op: &Norm, inputs: &[&Tensor]) -> Option<Result<Tensors>> {
+    let dtype = inputs.first()?.dtype();
+    Some(if matches!(dtype, DType::F16 | DType::BF16) { widened(op, inputs, dtype) } else { composed(op, inputs) })
+}
+
+fn widened(op: &Norm, inputs: &[&Tensor], dtype: DType) -> Result<Tensors> {
+    let wide = inputs.iter().map(|x| x.to_dtype(DType::F32)).collect::<Result<Tensors>>()?;
+    apply(*op, &wide)?.iter().map(|y| y.to_dtype(dtype)).collect()
+}
+
+fn composed(op: &Norm, inputs: &[&Tensor]) -> Result<Tensors> {
+    let one = |t: Tensor| smallvec::smallvec![t];
+    Ok(match (*op, inputs) {
+        (Norm::Softmax { dim }, &[x]) => one(x.sub(&x.logsumexp(dim, true)?)?.exp()?),
+        (Norm::LogSoftmax { dim }, &[x]) => one(x.sub(&x.logsumexp(dim, true)?)?),
+        (Norm::SoftmaxGrad { dim }, &[g, y]) => one(y.mul(&g.sub(&g.mul(y)?.sum_dim(dim, true)?)?)?),
+        (Norm::LogSoftmaxGrad { dim }, &[g, y]) => one(g.sub(&y.exp()?.mul(&g.sum_dim(dim, true)?)?)?),
+        (Norm::BatchNorm { eps }, &[x, ref rest @ ..]) => {
+            let (normal, mean, var, _) = normalized(x, eps)?;
+            let y = match rest {
+                [w, b] => normal.mul(&over_channels(w, x)?)?.add(&over_channels(b, x)?)?,
+                _ => normal,
+            };
+            smallvec::smallvec![y, mean, var]
+        }
+        // The statistics are functions of x: they are computed again, so that the derivative of this sees it.
+        (Norm::BatchNormGrad { eps }, &[g, x, _, _, ref weight @ ..]) => {
+            let (normal, _, _, inv) = normalized(x, eps)?;
+            let dims = all_but_channels(x);
+            let dbias = g.sum_dim(dims.clone(), false)?;
+            let dweight = g.mul(&normal)?.sum_dim(dims, false)?;
+            let n = (x.numel() / x.shape()[1].max(1)) as f64;
+            let mean_g = over_channels(&dbias.div(n)?, x)?;
+            let mean_gx = over_channels(&dweight.div(n)?, x)?;
+            let scale = match weight {
+                [w] => inv.mul(&over_channels(w, x)?)?,
+                _ => inv,
+            };
+            let dx = g.sub(&mean_g)?.sub(&normal.mul(&mean_gx)?)?.mul(&scale)?;
+            smallvec::smallvec![dx, dweight, dbias]
+        }
+        _ => return Err(Error::value("norm", "takes other inputs")),
+    })
+}
+
+/// x less its mean over its standard deviation; mean, variance, and 1 over the standard deviation (in a shape that broadcasts).
+fn normalized(x: &Tensor, eps: f64) -> Result<(Tensor, Tensor, Tensor, Tensor)> {
+    let dims = all_but_channels(x);
+    let mean = x.mean_dim(dims.clone(), true)?;
+    let centred = x.sub(&mean)?;
+    let var = centred.square()?.mean_dim(dims, true)?;
+    let inv = var.add(eps)?.rsqrt()?;
+    let channels = x.shape()[1];
+    Ok((centred.mul(&inv)?, mean.reshape(channels)?, var.reshape(channels)?, inv))
+}
