@@ -165,3 +165,32 @@ fn products() -> Result<()> {
     }
     check("linear", &|x| x[0].linear(&x[1], Some(&x[2]))?.square(), &[t(&[2, 3, 4], 16), t(&[5, 4], 17), t(&[5], 18)])
 }
+
+#[test]
+fn normalisations() -> Result<()> {
+    let x = || uniform(&[3, 4, 2], -1.0, 1.0, 19);
+    for dim in 0..3 {
+        check("softmax", &|x| x[0].softmax(dim), &[x()])?;
+        check("log_softmax", &|x| x[0].log_softmax(dim)?.square(), &[x()])?;
+    }
+    for shape in [&[5, 3][..], &[3, 2, 4], &[2, 3, 2, 20]] {
+        let c = shape[1];
+        let x = || uniform(shape, -1.0, 1.0, 20);
+        let (w, b) = (uniform(&[c], 0.5, 2.0, 21), uniform(&[c], -1.0, 1.0, 22));
+        check("batch_norm", &|x| x[0].batch_norm_train(Some(&x[1]), Some(&x[2]), 0.1)?.0.square(), &[x(), w, b])?;
+        check("batch_norm without weight", &|x| x[0].batch_norm_train(None, None, 0.1)?.0.square(), &[x()])?;
+        check("its mean", &|x| x[0].batch_norm_train(None, None, 0.1)?.1.square(), &[x()])?;
+        check("its variance", &|x| x[0].batch_norm_train(None, None, 0.1)?.2.square(), &[x()])?;
+        check(
+            "all of them",
+            &|x| x[0].mul(2.0)?.batch_norm_train(None, None, 0.1).and_then(|(y, m, v)| y.square()?.sum()?.add(&m.mul(&v)?)),
+            &[x()],
+        )?;
+    }
+    let (mean, var) = (uniform(&[4], -1.0, 1.0, 23), uniform(&[4], 0.5, 1.0, 24));
+    check(
+        "batch_norm_eval",
+        &|x| x[0].batch_norm_eval(&mean, &var, Some(&x[1]), Some(&x[2]), 0.1)?.square(),
+        &[x(), uniform(&[4], 0.5, 2.0, 25), uniform(&[4], -1.0, 1.0, 26)],
+    )
+}

@@ -35,10 +35,14 @@ fn two_sums<T: Exp>(n: usize, a: impl Fn(usize) -> T, b: impl Fn(usize) -> T) ->
 
 #[inline(always)]
 fn moments_body<T: Exp, const FMA: bool>(x: &[T], pivot: T) -> (f64, f64) {
-    two_sums(x.len(), |i| x[i].minus(pivot), |i| {
-        let d = x[i].minus(pivot);
-        d.times(d)
-    })
+    two_sums(
+        x.len(),
+        |i| x[i].minus(pivot),
+        |i| {
+            let d = x[i].minus(pivot);
+            d.times(d)
+        },
+    )
 }
 
 dispatch! {

@@ -29,6 +29,14 @@ impl Tensor {
         self.along("log_softmax", dim, |dim| Norm::LogSoftmax { dim })
     }
 
+    /// The softmax of the negative tensor.
+    ///
+    /// # Errors
+    /// As [`softmax`](Tensor::softmax).
+    pub fn softmin(&self, dim: isize) -> Result<Tensor> {
+        self.neg()?.softmax(dim)
+    }
+
     fn along(&self, name: &'static str, dim: isize, op: impl Fn(usize) -> Norm) -> Result<Tensor> {
         let dim = normalize_dim(name, dim, self.dim())?;
         if self.dim() == 0 {

@@ -8,6 +8,7 @@ mod create;
 mod index;
 mod loss;
 mod matmul;
+mod norm;
 mod pointwise;
 pub mod random;
 mod reduce;
@@ -18,9 +19,16 @@ use crate::registry::Registry;
 /// Every operator that we have.
 pub fn registry() -> Registry {
     let mut r = Registry::default();
-    for register in
-        [pointwise::register, reduce::register, shape::register, index::register, matmul::register, create::register, loss::register]
-    {
+    for register in [
+        pointwise::register,
+        reduce::register,
+        shape::register,
+        index::register,
+        matmul::register,
+        create::register,
+        loss::register,
+        norm::register,
+    ] {
         register(&mut r);
     }
     r

@@ -1,0 +1,122 @@
+//! Every fused operation gives what its decomposition gives: values and gradients, in f32 and f64, on contiguous and on strided inputs.
+//!
+//! A fused operation has a row here. One whose kernel is missing runs as its decomposition, and passes.
+
+use rushlight_autograd::{Autograd, BackwardOptions, grad_of};
+use rushlight_tensor::backend::op::{CrossEntropy, Loss, LossReduction, Norm};
+use rushlight_tensor::{DType, Device, Generator, Op, Result, Tensor, Tensors, apply, decompose};
+
+fn normal(shape: &[usize], seed: u64) -> Tensor {
+    Tensor::uniform_with(-1.5, 1.5, shape, DType::F64, &Generator::new(seed)).unwrap()
+}
+
+fn positive(shape: &[usize], seed: u64) -> Tensor {
+    Tensor::uniform_with(0.5, 1.5, shape, DType::F64, &Generator::new(seed)).unwrap()
+}
+
+/// The same elements with the dimensions laid out the other way round, and a gap between them.
+fn strided(x: &Tensor) -> Result<Tensor> {
+    if x.dim() == 0 {
+        return Ok(x.clone());
+    }
+    let back: Vec<usize> = (0..x.dim()).rev().collect();
+    let doubled = x.permute(back.clone())?.contiguous()?;
+    Tensor::stack(&[&doubled, &doubled], -1)?.select(-1, 1)?.permute(back)
+}
+
+fn close(name: &str, what: &str, a: &Tensor, b: &Tensor, tolerance: f64) -> Result<()> {
+    assert_eq!(a.shape(), b.shape(), "{name}: {what}");
+    assert_eq!(a.dtype(), b.dtype(), "{name}: {what}");
+    let (a, b) = (a.detach().to_dtype(DType::F64)?.to_vec::<f64>()?, b.detach().to_dtype(DType::F64)?.to_vec::<f64>()?);
+    let scale = b.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+    for (i, (a, b)) in a.iter().zip(&b).enumerate() {
+        assert!((a - b).abs() <= tolerance * scale || (a.is_nan() && b.is_nan()), "{name}: {what}: element {i}: {a} is not {b}");
+    }
+    Ok(())
+}
+
+/// Values, and the gradients of the differentiable inputs for given gradients of the first `outputs` results.
+fn run(f: impl Fn(&[&Tensor]) -> Result<Tensors>, inputs: &[Tensor], outputs: usize) -> Result<(Tensors, Vec<Option<Tensor>>)> {
+    let leaves =
+        inputs.iter().map(|x| if x.dtype().is_differentiable() { x.requires_grad() } else { Ok(x.clone()) }).collect::<Result<Vec<_>>>()?;
+    let results = f(&leaves.iter().collect::<Vec<_>>())?;
+    let seeds: Vec<Tensor> = results.iter().take(outputs).map(|y| normal(y.shape(), 77).to_dtype(y.dtype())).collect::<Result<_>>()?;
+    let wanted: Vec<&Tensor> = leaves.iter().filter(|x| x.is_requires_grad()).collect();
+    let results_of: Vec<&Tensor> = results.iter().take(outputs).collect();
+    let grads = grad_of(&results_of, &wanted, &seeds.iter().map(Some).collect::<Vec<_>>(), BackwardOptions::default())?;
+    Ok((results.clone(), grads))
+}
+
+/// Checks an operation whose first `outputs` results are for users; gradients are compared for the first `differentiable` floating-point inputs.
+fn check(op: impl Into<Op>, inputs: &[Tensor], outputs: usize, differentiable: usize) -> Result<()> {
+    let op = op.into();
+    let name = format!("{op:?}");
+    for (dtype, tolerance) in [(DType::F64, 1e-11), (DType::F32, 3e-6)] {
+        let cast = |x: &Tensor| if x.dtype().is_float() { x.to_dtype(dtype) } else { Ok(x.clone()) };
+        let plain = inputs.iter().map(cast).collect::<Result<Vec<_>>>()?;
+        let expected = run(|x| decompose(&op, x).expect("a fused operation has a decomposition"), &plain, outputs)?;
+        for apart in [false, true] {
+            let inputs = if apart { plain.iter().map(strided).collect::<Result<Vec<_>>>()? } else { plain.clone() };
+            let (values, grads) = run(|x| apply(op.clone(), x.iter().copied()), &inputs, outputs)?;
+            let what = if apart { "strided" } else { "contiguous" };
+            for (a, b) in values.iter().zip(&expected.0) {
+                close(&name, what, a, b, tolerance)?;
+            }
+            for (i, (a, b)) in grads.iter().zip(&expected.1).take(differentiable).enumerate() {
+                match (a, b) {
+                    (Some(a), Some(b)) => close(&name, &format!("{what}, gradient {i}"), a, b, tolerance * 10.0)?,
+                    (a, b) => assert!(a.is_none() && b.is_none(), "{name}: {what}: gradient {i} is there in one of the two"),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn softmax() -> Result<()> {
+    for (shape, dim) in
+        [(&[7][..], 0), (&[3, 100], 1), (&[100, 3], 0), (&[2, 5, 9], 1), (&[2, 300, 2], 2), (&[40, 300], 1), (&[3, 200, 160], 1)]
+    {
+        check(Norm::Softmax { dim }, &[normal(shape, 1).mul(4.0)?], 1, 1)?;
+        check(Norm::LogSoftmax { dim }, &[normal(shape, 2).mul(4.0)?], 1, 1)?;
+        let y = normal(shape, 3).softmax(dim as isize)?;
+        check(Norm::SoftmaxGrad { dim }, &[normal(shape, 4), y.clone()], 1, 2)?;
+        check(Norm::LogSoftmaxGrad { dim }, &[normal(shape, 5), y.log()?], 1, 2)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn batch_norm() -> Result<()> {
+    let eps = 1e-3;
+    for shape in [&[9, 4][..], &[200, 300], &[5, 3, 7], &[4, 70, 3, 3], &[3, 5, 6, 7], &[2, 3, 80, 90]] {
+        let (x, c) = (normal(shape, 6).add(0.7)?, shape[1]);
+        let (w, b) = (positive(&[c], 7), normal(&[c], 8));
+        check(Norm::BatchNorm { eps }, &[x.clone()], 3, 1)?;
+        check(Norm::BatchNorm { eps }, &[x.clone(), w.clone(), b], 3, 3)?;
+        let (_, mean, var) = x.batch_norm_train(None, None, eps)?;
+        // Mean and variance are functions of x: their own gradients are left to it.
+        check(Norm::BatchNormGrad { eps }, &[normal(shape, 9), x.clone(), mean.clone(), var.clone()], 3, 2)?;
+        check(Norm::BatchNormGrad { eps }, &[normal(shape, 9), x, mean, var, w], 3, 2)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn cross_entropy() -> Result<()> {
+    for reduction in [LossReduction::Mean, LossReduction::Sum, LossReduction::None] {
+        for label_smoothing in [0.0, 0.1] {
+            for shape in [&[6, 5][..], &[4, 100], &[3, 4, 5]] {
+                let items: Vec<usize> = shape.iter().enumerate().filter(|(d, _)| *d != 1).map(|(_, &n)| n).collect();
+                let n: usize = items.iter().product();
+                let targets: Vec<i64> = (0..n).map(|i| if i % 5 == 4 { -100 } else { (i * 3 % shape[1]) as i64 }).collect();
+                let targets = Tensor::from_vec(targets, items, Device::cpu())?;
+                let op = Loss::CrossEntropy(CrossEntropy { reduction, label_smoothing, ..CrossEntropy::default() });
+                check(op, &[normal(shape, 10), targets.clone()], 1, 1)?;
+                check(op, &[normal(shape, 10), targets, positive(&[shape[1]], 11)], 1, 1)?;
+            }
+        }
+    }
+    Ok(())
+}
