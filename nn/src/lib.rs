@@ -37,7 +37,7 @@
 //!
 //! In one style: `Type::new(required arguments)?` has PyTorch's defaults, `Type::builder(required arguments).option(value).build()?` changes
 //! them. Both draw the parameters, in PyTorch's order from the default generator, so a model built under the same seed has PyTorch's
-//! weights. Modules without any arguments (`ReLU::new()`) cannot fail and have no builder.
+//! weights. Without required arguments `new` cannot fail: `ReLU::new()`, `Flatten::new()`.
 
 extern crate self as rushlight_nn;
 
@@ -45,6 +45,7 @@ mod buffer;
 mod builder;
 mod field;
 mod files;
+pub mod functional;
 pub mod init;
 pub mod layers;
 mod mode;
@@ -59,7 +60,13 @@ pub use field::Field;
 pub use files::{load_safetensors, save_safetensors};
 pub use layers::activation::*;
 pub use layers::container::{ModuleList, Sequential};
-pub use layers::linear::{Identity, Linear, LinearBuilder};
+pub use layers::conv::*;
+pub use layers::dropout::*;
+pub use layers::embedding::*;
+pub use layers::linear::*;
+pub use layers::loss::*;
+pub use layers::pool::*;
+pub use layers::shape::*;
 pub use mode::Mode;
 pub use module::{Forward, Layer, Module, Visitor};
 pub use parameter::{Locked, Parameter};

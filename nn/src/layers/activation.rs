@@ -3,11 +3,12 @@
 use rushlight_tensor::backend::op::{Pointwise, Unary};
 use rushlight_tensor::{Result, Tensor, apply1};
 
+use crate::builder::options;
 use crate::{Forward, Module};
 
-/// `f(x)` for each element; the memory of x is reused if nobody else holds it.
-fn owned(f: Unary, x: Tensor) -> Result<Tensor> {
-    apply1(Pointwise::Unary(f), [x])
+/// `f(x)` for each element, in the memory of x if nobody else holds it.
+fn owned(f: Unary, x: Tensor, otherwise: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    if x.dtype().is_float() { apply1(Pointwise::Unary(f), [x]) } else { otherwise(&x) }
 }
 
 macro_rules! activations {
@@ -29,7 +30,7 @@ macro_rules! activations {
             }
 
             fn forward_owned(&self, x: Tensor) -> Result<Tensor> {
-                if x.dtype().is_float() { owned($f, x) } else { x.$method() }
+                owned($f, x, Tensor::$method)
             }
         }
     )*};
@@ -44,4 +45,82 @@ activations! {
     Sigmoid => sigmoid, Unary::Sigmoid;
     /// `x * sigmoid(x)`.
     SiLU => silu, Unary::Silu;
+}
+
+/// How [`GELU`] is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approximate {
+    /// With the error function.
+    #[default]
+    None,
+    /// By the tanh approximation.
+    Tanh,
+}
+
+options! {
+    /// The Gaussian error linear unit, `x * Phi(x)`.
+    GELU, GELUBuilder {
+        /// Whether it is approximated. Default: no.
+        approximate: Approximate = Approximate::None;
+    }
+}
+
+options! {
+    /// `x` above 0, `negative_slope * x` below.
+    LeakyReLU, LeakyReLUBuilder {
+        /// The slope below 0. Default: 0.01.
+        negative_slope: f64 = 0.01;
+    }
+}
+
+options! {
+    /// `x` above 0, `alpha * (exp(x) - 1)` below.
+    ELU, ELUBuilder {
+        /// Minus the limit for small x. Default: 1.
+        alpha: f64 = 1.0;
+    }
+}
+
+options! {
+    /// `log(1 + exp(beta x)) / beta`, and x itself where `beta x` is above the threshold.
+    Softplus, SoftplusBuilder {
+        /// The sharpness. Default: 1.
+        beta: f64 = 1.0;
+        /// Where it becomes the identity. Default: 20.
+        threshold: f64 = 20.0;
+    }
+}
+
+macro_rules! with_options {
+    ($($name:ident, $builder:ident: |$m:ident| $f:expr, |$x:ident| $method:expr;)*) => {$(
+        impl $builder {
+            /// The module.
+            ///
+            /// # Errors
+            /// None for this module; all builders return results.
+            pub fn build(self) -> Result<$name> {
+                Ok(self.0)
+            }
+        }
+
+        impl Forward for $name {
+            fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let $m = self;
+                $method
+            }
+
+            fn forward_owned(&self, x: Tensor) -> Result<Tensor> {
+                let $m = self;
+                owned($f, x, |x| self.forward(x))
+            }
+        }
+    )*};
+}
+
+with_options! {
+    GELU, GELUBuilder: |m| if m.approximate == Approximate::Tanh { Unary::GeluTanh } else { Unary::Gelu },
+        |x| if m.approximate == Approximate::Tanh { x.gelu_tanh() } else { x.gelu() };
+    LeakyReLU, LeakyReLUBuilder: |m| Unary::LeakyRelu { slope: m.negative_slope }, |x| x.leaky_relu(m.negative_slope);
+    ELU, ELUBuilder: |m| Unary::Elu { alpha: m.alpha }, |x| x.elu(m.alpha);
+    Softplus, SoftplusBuilder: |m| Unary::Softplus { beta: m.beta, threshold: m.threshold }, |x| x.softplus(m.beta, m.threshold);
 }

@@ -26,7 +26,7 @@ builder! {
         /// Whether a bias is added. Default: true.
         bias: bool = true;
         /// The dtype of the parameters. Default: the default float type.
-        dtype(DType): Option<DType> = None;
+        dtype(DType; into): Option<DType> = None;
         /// The device of the parameters. Default: the CPU.
         device: Device = Device::cpu();
     }

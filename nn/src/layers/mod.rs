@@ -2,4 +2,10 @@
 
 pub mod activation;
 pub mod container;
+pub mod conv;
+pub mod dropout;
+pub mod embedding;
 pub mod linear;
+pub mod loss;
+pub mod pool;
+pub mod shape;
