@@ -65,6 +65,7 @@ pub use layers::dropout::*;
 pub use layers::embedding::*;
 pub use layers::linear::*;
 pub use layers::loss::*;
+pub use layers::norm::*;
 pub use layers::pool::*;
 pub use layers::shape::*;
 pub use mode::Mode;

@@ -5,6 +5,7 @@ use rushlight_optim::{Adam, AdamW, Optimizer, SGD};
 use rushlight_tensor::DType;
 
 use crate::args::Args;
+use crate::golden::Value;
 use crate::outcome::{CaseError, CaseResult};
 
 /// A layer that maps one tensor to one tensor: its class in `torch.nn` and the arguments of its constructor.
@@ -31,6 +32,35 @@ pub fn layer(class: &str, a: &mut Args, dtype: DType) -> CaseResult<Box<dyn Laye
             a.ignore("inplace");
             Box::new(nn::SiLU::new())
         }
+        "Flatten" => Box::new(nn::Flatten::new()),
+        "Dropout" => {
+            a.ignore("inplace");
+            Box::new(nn::Dropout::new(a.float_or("p", 0.5)?)?)
+        }
+        "Conv2d" => {
+            let (inputs, outputs, kernel) = (a.size("in_channels")?, a.size("out_channels")?, a.ints("kernel_size")?);
+            let builder = nn::Conv2d::builder(inputs, outputs, kernel).stride(a.opt_ints("stride")?.unwrap_or(vec![1]));
+            let builder = builder.padding(a.opt_ints("padding")?.unwrap_or(vec![0])).dilation(a.opt_ints("dilation")?.unwrap_or(vec![1]));
+            Box::new(builder.groups(a.opt_size("groups")?.unwrap_or(1)).bias(a.bool_or("bias", true)?).dtype(dtype).build()?)
+        }
+        "BatchNorm2d" => {
+            let builder = nn::BatchNorm2d::builder(a.size("num_features")?).eps(a.float_or("eps", 1e-5)?);
+            let builder = match a.peek("momentum") {
+                Some(Value::None) => {
+                    a.take("momentum");
+                    builder.momentum(None)
+                }
+                _ => builder.momentum(Some(a.float_or("momentum", 0.1)?)),
+            };
+            let builder = builder.affine(a.bool_or("affine", true)?).track_running_stats(a.bool_or("track_running_stats", true)?);
+            Box::new(builder.dtype(dtype).build()?)
+        }
+        "MaxPool2d" => {
+            let kernel = a.ints("kernel_size")?;
+            Box::new(nn::MaxPool2d::new(kernel)?)
+        }
+        "AdaptiveAvgPool2d" => Box::new(nn::AdaptiveAvgPool2d::new(a.ints("output_size")?)?),
+        "Embedding" => Box::new(nn::Embedding::builder(a.size("num_embeddings")?, a.size("embedding_dim")?).dtype(dtype).build()?),
         other => return Err(CaseError::Missing(format!("module `{other}`"))),
     };
     match a.unused() {

@@ -1,5 +1,7 @@
 //! Builds, checks and benchmarks the workspace: one file a subcommand.
 
+mod bench;
+mod ci;
 mod conformance;
 
 use std::process::ExitCode;
@@ -16,12 +18,18 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Job {
+    /// Everything that must hold: formatting, lints, feature combinations, tests, documentation.
+    Ci(ci::Options),
     /// Compare with PyTorch's recorded behaviour (`--help` lists the options).
     Conformance(conformance::Options),
+    /// Timed workloads, one JSON line each.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
     match Options::parse().job {
+        Job::Ci(options) => ci::run(&options),
         Job::Conformance(options) => conformance::run(&options),
+        Job::Bench(options) => bench::run(&options),
     }
 }

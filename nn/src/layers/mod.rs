@@ -7,5 +7,6 @@ pub mod dropout;
 pub mod embedding;
 pub mod linear;
 pub mod loss;
+pub mod norm;
 pub mod pool;
 pub mod shape;

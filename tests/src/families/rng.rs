@@ -1,10 +1,13 @@
 //! Random streams: the numbers, and how many words were drawn.
 
+use rushlight_nn::{Module, Sequential};
 use rushlight_tensor::{DType, Device, Tensor, manual_seed};
 
 use super::{Checked, Context, ops};
+use crate::agree::{self, Tolerance};
 use crate::args::Args;
 use crate::golden::{Case, Decoder, Value};
+use crate::modules;
 use crate::outcome::{CaseError, CaseResult, outcome_of};
 
 /// Runs a case.
@@ -18,12 +21,53 @@ fn streams(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
     for (i, call) in case.list("calls").iter().enumerate() {
         let name = call["fn"].as_str().unwrap_or_default();
         let mut args = Args::decode(&call["args"], &call["kwargs"], &decoder)?;
+        if name == "module" {
+            module(call, &mut args, &decoder).map_err(|e| at(e, i, name))?;
+            continue;
+        }
         let got = ctx.draws.call(name, &mut args)?;
         let recorded = call["outputs"].as_array().map_or(&[][..], Vec::as_slice);
         let wanted = recorded.iter().map(|v| decoder.value(v)).collect::<Result<Vec<_>, _>>()?;
         ops::compare(&got, &wanted, &[], ops::tolerance(case)).map_err(|e| format!("call {i}, {name}: {e}"))?;
     }
     tail(case, &decoder)
+}
+
+/// Says which call went wrong.
+fn at(e: CaseError, i: usize, name: &str) -> CaseError {
+    match e {
+        CaseError::Failed(why) => CaseError::Failed(format!("call {i}, {name}: {why}")),
+        other => other,
+    }
+}
+
+/// A module's weights as they are drawn.
+fn module(call: &serde_json::Value, args: &mut Args, decoder: &Decoder<'_>) -> CaseResult<()> {
+    let class = args.str_or("class", "")?;
+    let given = args.take_named("dtype").map_or(Ok(None), |v| Args::new(vec![v], vec![]).opt_dtype("dtype"))?;
+    let dtype = given.unwrap_or(DType::F32);
+    let model: Sequential = if class == "Sequential" {
+        let layers = call["kwargs"]["layers"].as_array().map_or(&[][..], Vec::as_slice);
+        let build = |l: &serde_json::Value| {
+            modules::layer(l[0].as_str().unwrap_or_default(), &mut Args::decode(&serde_json::Value::Null, &l[1], decoder)?, dtype)
+        };
+        layers.iter().map(build).collect::<CaseResult<_>>()?
+    } else {
+        [modules::layer(&class, args, dtype)?].into_iter().collect()
+    };
+    let recorded = call["state"].as_array().map_or(&[][..], Vec::as_slice);
+    let state = model.state_dict();
+    if recorded.len() != state.len() {
+        return Err(CaseError::Failed(format!("{} states, recorded {}", state.len(), recorded.len())));
+    }
+    for (entry, (key, value)) in recorded.iter().zip(&state) {
+        let key: &str = if class == "Sequential" { key } else { key.trim_start_matches("0.") };
+        if entry[0].as_str() != Some(key) {
+            return Err(CaseError::Failed(format!("state {key}, recorded {}", entry[0])));
+        }
+        agree::tensors(value, &decoder.tensor(&entry[1])?, Tolerance::EXACT).map_err(|e| format!("{key}: {e}"))?;
+    }
+    Ok(())
 }
 
 /// The numbers that come next: they say how many words the calls have drawn.
