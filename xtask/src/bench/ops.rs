@@ -146,10 +146,12 @@ fn layers() -> Vec<Workload> {
     ]
 }
 
+const MATRIX: &[usize] = &[512, 512];
+
 fn movement() -> Vec<Workload> {
     vec![
         fwd("op/transpose_contiguous_2048x2048", &[&[2048, 2048]], |x| x[0].t()?.contiguous()),
-        fwd("op/cat_8x512x512", const { &[&[512, 512] as &[usize]; 8] }, |x| Tensor::cat(x, 1)),
+        fwd("op/cat_8x512x512", &[MATRIX; 8], |x| Tensor::cat(x, 1)),
         Workload::ms("op/index_select", || {
             let (x, index) = (rn(&[100_000, 64])?, Tensor::randint(0, 100_000, [16384], ())?);
             Ok(Box::new(move || no_grad(|| x.index_select(0, &index)).map(drop)))
