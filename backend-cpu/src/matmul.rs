@@ -7,20 +7,19 @@ use rushlight_backend::op::Matmul;
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, Result, Storage, bf16, f16, numel};
 
 use crate::buffer::{Plain, alloc, input, typed_mut};
-use crate::gemm::{Output, Real, Strided, product};
-use crate::threads::par_for;
+use crate::gemm::{Bias, Number, Output, Strided, batched};
 
 pub(crate) fn run(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
     match out.dtype {
-        DType::F32 => real::<f32>(op, inputs, out),
-        DType::F64 => real::<f64>(op, inputs, out),
+        DType::F32 => number::<f32>(op, inputs, out),
+        DType::F64 => number::<f64>(op, inputs, out),
         DType::F16 => half::<f16>(op, inputs, out, f16::to_f32, f16::from_f32),
         DType::BF16 => half::<bf16>(op, inputs, out, bf16::to_f32, bf16::from_f32),
-        DType::U8 => plain::<u8>(op, inputs, out, u8::wrapping_add, u8::wrapping_mul),
-        DType::I8 => plain::<i8>(op, inputs, out, i8::wrapping_add, i8::wrapping_mul),
-        DType::I16 => plain::<i16>(op, inputs, out, i16::wrapping_add, i16::wrapping_mul),
-        DType::I32 => plain::<i32>(op, inputs, out, i32::wrapping_add, i32::wrapping_mul),
-        DType::I64 => plain::<i64>(op, inputs, out, i64::wrapping_add, i64::wrapping_mul),
+        DType::U8 => number::<u8>(op, inputs, out),
+        DType::I8 => number::<i8>(op, inputs, out),
+        DType::I16 => number::<i16>(op, inputs, out),
+        DType::I32 => number::<i32>(op, inputs, out),
+        DType::I64 => number::<i64>(op, inputs, out),
         DType::C64 => plain::<Complex32>(op, inputs, out, Complex32::add, Complex32::mul),
         DType::C128 => plain::<Complex64>(op, inputs, out, Complex64::add, Complex64::mul),
         DType::Bool => Err(Error::unsupported("matmul", "bool is not supported on the CPU")),
@@ -93,7 +92,7 @@ fn bias<T: Plain>(inputs: &[Arg<'_>]) -> Result<Option<Vec<T>>> {
     Ok(Some(offsets(layout.shape(), layout.strides(), layout.offset()).into_iter().map(|p| data[p]).collect()))
 }
 
-fn real<T: Real>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
+fn number<T: Number>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
     let plan = plan(op, inputs, out);
     let (a, b, bias) = (input::<T>(&inputs[0])?, input::<T>(&inputs[1])?, bias::<T>(inputs)?);
     let mut buffer = alloc::<T>(&out.shape)?;
@@ -102,38 +101,19 @@ fn real<T: Real>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage>
 }
 
 /// All products of a plan into contiguous results, one after the other.
-fn multiply<T: Real>(plan: &Plan, a: &[T], b: &[T], bias: Option<&[T]>, out: &mut [T]) -> Result<()> {
-    let size = plan.m * plan.n;
-    if size == 0 {
+fn multiply<T: Number>(plan: &Plan, a: &[T], b: &[T], bias: Option<&[T]>, out: &mut [T]) -> Result<()> {
+    let (m, n, k) = (plan.m, plan.n, plan.k);
+    if m * n == 0 {
         return Ok(());
     }
-    let tasks: Vec<_> = out.chunks_exact_mut(size).zip(&plan.starts).map(std::sync::Mutex::new).collect();
-    let one = |i: usize| -> Result<()> {
-        let mut task = tasks[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (out, (start_a, start_b)) = {
-            let (out, starts) = &mut *task;
-            (out, **starts)
-        };
-        let a = Strided { data: a, start: start_a, line_step: plan.a.0, k_step: plan.a.1 };
-        let b = Strided { data: b, start: start_b, line_step: plan.b.0, k_step: plan.b.1 };
-        let output = Output { data: out.as_mut_ptr(), strides: (plan.n as isize, 1), accumulate: false, bias };
-        // SAFETY: the slice holds m x n elements and belongs to this task alone.
-        unsafe { product(plan.m, plan.n, plan.k, a, b, output) }
-    };
-    // Either the batches are shared out among the threads, or the parts of each product.
-    if tasks.len() < 4 {
-        return (0..tasks.len()).try_for_each(one);
-    }
-    let group = (1usize << 15).div_ceil((size * plan.k).max(1));
-    let failed = std::sync::Mutex::new(None);
-    par_for(tasks.len().div_ceil(group), |g| {
-        for i in g * group..((g + 1) * group).min(tasks.len()) {
-            if let Err(e) = one(i) {
-                *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(e);
-            }
-        }
-    });
-    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+    assert_eq!(out.len(), plan.starts.len() * m * n, "matmul: the output's size");
+    let a = Strided { data: a, start: 0, line_step: plan.a.0, k_step: plan.a.1 };
+    let b = Strided { data: b, start: 0, line_step: plan.b.0, k_step: plan.b.1 };
+    let bias = bias.map_or(Bias::None, Bias::Columns);
+    let out = Output { data: out.as_mut_ptr(), strides: (n as isize, 1), accumulate: false, bias, relu: false };
+    let starts = |i: usize| (plan.starts[i].0, plan.starts[i].1, (i * m * n) as isize);
+    // SAFETY: product i has elements i * m * n up to (i + 1) * m * n of the slice for itself.
+    unsafe { batched(plan.starts.len(), m, n, k, a, b, out, starts) }
 }
 
 /// Half precision: products and sums in f32, rounded once at the end.
@@ -149,7 +129,7 @@ fn half<T: Plain>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, widen: fn(T) -> f
     Ok(Arc::new(buffer))
 }
 
-/// Integers (wrapping) and complex numbers: rows of B are scaled and added, which the compiler vectorises.
+/// Complex numbers: rows of B are scaled and added, which the compiler vectorises.
 fn plain<T: Plain>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, add: fn(T, T) -> T, mul: fn(T, T) -> T) -> Result<Storage> {
     let plan = plan(op, inputs, out);
     let (a, b, bias) = (input::<T>(&inputs[0])?, input::<T>(&inputs[1])?, bias::<T>(inputs)?);

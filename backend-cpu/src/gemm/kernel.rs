@@ -1,34 +1,70 @@
 //! Microkernels: a tile of sums in registers.
 //!
-//! One generic body over a vector type; AVX-512 keeps 12 x 2 vectors of sums (of 32 registers; 24 multiply-adds for 14 loads), AVX2 6 x 2 (of 16), the
-//! portable level 4 x 2 of whatever the compiler makes of arrays of 4.
+//! One generic body over a vector type, compiled for every number of rows from 1 to the level's largest and for one or two vectors of columns, so that
+//! a matrix whose sizes are no multiples of a tile's is cut in tiles of nearly equal size and nothing is multiplied by padding.
+//! AVX-512 keeps up to 12 x 2 vectors of sums (of 32 registers; 24 multiply-adds for 14 loads), AVX2 6 x 2 (of 16), the portable level 4 x 2 of what
+//! the compiler makes of short arrays.
 
-use std::ops::{Add, Mul};
+use super::number::Number;
 
-use crate::buffer::Plain;
-use crate::simd::{Level, level};
+/// Elements of the largest tile: 4 rows of 2 vectors of 64 elements of one byte.
+pub(crate) const MAX_TILE: usize = 4 * 2 * 64;
 
-/// Elements of the largest tile.
-pub(crate) const MAX_TILE: usize = 12 * 32;
+/// `c[i][j] (+)= sum over p < kc of a[i][p] * b[p][j]`, for as many rows and columns as the function is made for.
+pub(crate) type Run<T> = unsafe fn(Step<T>);
 
-/// A microkernel: its tile's size, and the function
-/// `(kc, a, b, c, row stride of c, add)`: `c[i][j] (+)= sum over k of a[k * mr + i] * b[k * nr + j]`.
-pub(crate) struct Kernel<T> {
-    pub(crate) mr: usize,
-    pub(crate) nr: usize,
-    pub(crate) run: unsafe fn(usize, *const T, *const T, *mut T, isize, bool),
+/// What a microkernel reads and writes. All steps are in elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<T> {
+    /// The length of the sums.
+    pub(crate) kc: usize,
+    /// Element `[0][0]` of A's rows, the steps from row to row and along k.
+    pub(crate) a: *const T,
+    pub(crate) a_row: isize,
+    pub(crate) a_k: isize,
+    /// Element `[0][0]` of B's columns, which lie side by side, and the step along k.
+    pub(crate) b: *const T,
+    pub(crate) b_k: isize,
+    /// Element `[0][0]` of the result, whose columns lie side by side, and the step from row to row.
+    pub(crate) c: *mut T,
+    pub(crate) c_row: isize,
+    /// Whether to add to what is there.
+    pub(crate) add: bool,
 }
 
-/// An element type with microkernels.
-pub(crate) trait Real: Plain + Add<Output = Self> + Mul<Output = Self> {
-    /// The microkernel for this machine.
-    fn kernel() -> Kernel<Self>;
+/// Lines of B that a function for dot products takes at a time.
+pub(crate) const DOT_LINES: usize = 4;
+
+/// Dot products of some rows and [`DOT_LINES`] lines, all of them runs: `(k, first row, step from row to row, lines, sums)`,
+/// `sums[row * DOT_LINES + line]`.
+pub(crate) type Dot<T> = unsafe fn(usize, *const T, isize, &[*const T; DOT_LINES], &mut [T; 4 * DOT_LINES]);
+
+/// The microkernels of one element type at one level.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernels<T: 'static> {
+    /// Elements of a vector.
+    pub(crate) lanes: usize,
+    /// `runs[rows - 1][vectors of columns - 1]`.
+    pub(crate) runs: &'static [[Run<T>; 2]],
+    /// `dots[rows - 1]`.
+    pub(crate) dots: &'static [Dot<T>; 4],
+}
+
+impl<T> Kernels<T> {
+    /// Rows of the largest tile.
+    pub(crate) fn rows(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Columns of the largest tile.
+    pub(crate) fn columns(&self) -> usize {
+        2 * self.lanes
+    }
 }
 
 /// A vector of elements. The methods compile to single instructions where the caller has the vector's `target_feature`.
-trait Vector<T>: Copy {
+pub(super) trait Vector<T>: Copy {
     const LANES: usize;
-    unsafe fn zero() -> Self;
     unsafe fn load(p: *const T) -> Self;
     unsafe fn store(self, p: *mut T);
     unsafe fn splat(x: T) -> Self;
@@ -38,151 +74,168 @@ trait Vector<T>: Copy {
 }
 
 /// # Safety
-/// `a` holds kc * M elements, `b` kc * N vectors, `c` M rows of N vectors; the CPU has the vector's instructions.
+/// `a` can be read at M rows and kc places along k, `b` at kc places N vectors each, `c` holds M rows of N vectors; the CPU has the vector's instructions.
 #[inline(always)]
-unsafe fn tile<T: Copy, V: Vector<T>, const M: usize, const N: usize>(
-    kc: usize,
-    mut a: *const T,
-    mut b: *const T,
-    c: *mut T,
-    rs: isize,
-    add: bool,
-) {
-    // SAFETY: all pointers stay within what the caller promises.
+pub(super) unsafe fn tile<T: Number, V: Vector<T>, const M: usize, const N: usize>(s: Step<T>) {
+    // SAFETY: all pointers that are read or written stay within what the caller promises.
     unsafe {
-        let mut sums = [[V::zero(); N]; M];
-        for _ in 0..kc {
-            let mut right = [V::zero(); N];
+        let mut sums = [[V::splat(T::default()); N]; M];
+        // Rows are addressed as one of four pointers plus 0, 1 or 2 steps, which x86 adds for nothing.
+        let mut thirds: [*const T; 4] = std::array::from_fn(|i| s.a.wrapping_offset(3 * i as isize * s.a_row));
+        let mut b = s.b;
+        for _ in 0..s.kc {
+            let mut right = [V::splat(T::default()); N];
             for (j, r) in right.iter_mut().enumerate() {
                 *r = V::load(b.add(j * V::LANES));
             }
             for (i, row) in sums.iter_mut().enumerate() {
-                let left = V::splat(*a.add(i));
+                let left = V::splat(*thirds[i / 3].wrapping_offset((i % 3) as isize * s.a_row));
                 for (sum, &r) in row.iter_mut().zip(&right) {
                     *sum = sum.add_product(left, r);
                 }
             }
-            a = a.add(M);
-            b = b.add(N * V::LANES);
+            for p in &mut thirds {
+                *p = p.wrapping_offset(s.a_k);
+            }
+            b = b.wrapping_offset(s.b_k);
         }
         for (i, row) in sums.iter().enumerate() {
             for (j, &sum) in row.iter().enumerate() {
-                let place = c.offset(i as isize * rs).add(j * V::LANES);
-                if add { V::load(place).plus(sum).store(place) } else { sum.store(place) }
+                let place = s.c.offset(i as isize * s.c_row).add(j * V::LANES);
+                if s.add { V::load(place).plus(sum).store(place) } else { sum.store(place) }
             }
         }
     }
 }
 
-macro_rules! kernels {
-    ($($t:ty: $zmm:ty, $ymm:ty, $small:ty;)*) => {$(
-        impl Real for $t {
-            fn kernel() -> Kernel<$t> {
-                #[cfg(target_arch = "x86_64")]
-                {
-                    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-                    unsafe fn avx512(kc: usize, a: *const $t, b: *const $t, c: *mut $t, rs: isize, add: bool) {
-                        // SAFETY: passed on.
-                        unsafe { tile::<$t, $zmm, 12, 2>(kc, a, b, c, rs, add) }
-                    }
-                    #[target_feature(enable = "avx2,fma")]
-                    unsafe fn avx2(kc: usize, a: *const $t, b: *const $t, c: *mut $t, rs: isize, add: bool) {
-                        // SAFETY: passed on.
-                        unsafe { tile::<$t, $ymm, 6, 2>(kc, a, b, c, rs, add) }
-                    }
-                    match level() {
-                        Level::Avx512 => return Kernel { mr: 12, nr: 2 * <$zmm as Vector<$t>>::LANES, run: avx512 },
-                        Level::Avx2 => return Kernel { mr: 6, nr: 2 * <$ymm as Vector<$t>>::LANES, run: avx2 },
-                        Level::Portable => {}
+/// # Safety
+/// The rows (M of them) and lines have k elements; the CPU has the vector's instructions.
+#[inline(always)]
+pub(super) unsafe fn dot<T: Number, V: Vector<T>, const M: usize>(
+    k: usize,
+    x: *const T,
+    x_row: isize,
+    lines: &[*const T; DOT_LINES],
+    out: &mut [T; 4 * DOT_LINES],
+) {
+    // SAFETY: all that is read lies in the rows and lines.
+    unsafe {
+        let mut sums = [[V::splat(T::default()); DOT_LINES]; M];
+        let whole = k / V::LANES * V::LANES;
+        let mut p = 0;
+        while p < whole {
+            let right = lines.map(|line| V::load(line.add(p)));
+            for (i, row) in sums.iter_mut().enumerate() {
+                let left = V::load(x.offset(i as isize * x_row).add(p));
+                for (sum, &r) in row.iter_mut().zip(&right) {
+                    *sum = sum.add_product(left, r);
+                }
+            }
+            p += V::LANES;
+        }
+        for (i, row) in sums.iter().enumerate() {
+            for (l, &sum) in row.iter().enumerate() {
+                // The vector's elements are added up in halves.
+                let mut parts = [T::default(); 64];
+                sum.store(parts.as_mut_ptr());
+                let mut width = V::LANES;
+                while width > 1 {
+                    width /= 2;
+                    for e in 0..width {
+                        parts[e] = parts[e].plus(parts[e + width]);
                     }
                 }
-                Kernel { mr: 4, nr: 2 * <$small as Vector<$t>>::LANES, run: tile::<$t, $small, 4, 2> }
+                let rest = (whole..k).fold(parts[0], |s, p| s.plus((*x.offset(i as isize * x_row).add(p)).times(*lines[l].add(p))));
+                out[i * DOT_LINES + l] = rest;
             }
         }
+    }
+}
 
-        impl Vector<$t> for $small {
-            const LANES: usize = 4;
-            #[inline(always)]
-            unsafe fn zero() -> Self { [0.0; 4] }
-            #[inline(always)]
-            unsafe fn load(p: *const $t) -> Self {
-                // SAFETY: the caller promises 4 elements.
-                unsafe { p.cast::<Self>().read_unaligned() }
-            }
-            #[inline(always)]
-            unsafe fn store(self, p: *mut $t) {
-                // SAFETY: as in `load`.
-                unsafe { p.cast::<Self>().write_unaligned(self) }
-            }
-            #[inline(always)]
-            unsafe fn splat(x: $t) -> Self { [x; 4] }
-            #[inline(always)]
-            unsafe fn add_product(self, a: Self, b: Self) -> Self {
-                [self[0] + a[0] * b[0], self[1] + a[1] * b[1], self[2] + a[2] * b[2], self[3] + a[3] * b[3]]
-            }
-            #[inline(always)]
-            unsafe fn plus(self, o: Self) -> Self { [self[0] + o[0], self[1] + o[1], self[2] + o[2], self[3] + o[3]] }
+/// Short arrays as vectors: for the levels and types without intrinsics of their own.
+impl<T: Number, const L: usize> Vector<T> for [T; L] {
+    const LANES: usize = L;
+    #[inline(always)]
+    unsafe fn load(p: *const T) -> Self {
+        // SAFETY: the caller promises L elements.
+        unsafe { p.cast::<Self>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut T) {
+        // SAFETY: as in `load`.
+        unsafe { p.cast::<Self>().write_unaligned(self) }
+    }
+    #[inline(always)]
+    unsafe fn splat(x: T) -> Self {
+        [x; L]
+    }
+    #[inline(always)]
+    unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
+        for i in 0..L {
+            self[i] = self[i].plus(a[i].times(b[i]));
         }
-    )*};
-}
-
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::*;
-
-#[cfg(target_arch = "x86_64")]
-macro_rules! vectors {
-    ($($v:ty, $t:ty, $lanes:literal: $zero:ident $load:ident $store:ident $splat:ident $fma:ident $plus:ident;)*) => {$(
-        impl Vector<$t> for $v {
-            const LANES: usize = $lanes;
-            #[inline(always)]
-            unsafe fn zero() -> Self {
-                // SAFETY: the caller has the instructions; so for all of these.
-                unsafe { $zero() }
-            }
-            #[inline(always)]
-            unsafe fn load(p: *const $t) -> Self {
-                // SAFETY: the caller promises the elements.
-                unsafe { $load(p) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, p: *mut $t) {
-                // SAFETY: the caller promises the elements.
-                unsafe { $store(p, self) }
-            }
-            #[inline(always)]
-            unsafe fn splat(x: $t) -> Self {
-                // SAFETY: as in `zero`.
-                unsafe { $splat(x) }
-            }
-            #[inline(always)]
-            unsafe fn add_product(self, a: Self, b: Self) -> Self {
-                // SAFETY: as in `zero`.
-                unsafe { $fma(a, b, self) }
-            }
-            #[inline(always)]
-            unsafe fn plus(self, other: Self) -> Self {
-                // SAFETY: as in `zero`.
-                unsafe { $plus(self, other) }
-            }
+        self
+    }
+    #[inline(always)]
+    unsafe fn plus(mut self, other: Self) -> Self {
+        for i in 0..L {
+            self[i] = self[i].plus(other[i]);
         }
-    )*};
+        self
+    }
 }
 
-#[cfg(target_arch = "x86_64")]
-vectors! {
-    __m512, f32, 16: _mm512_setzero_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_set1_ps _mm512_fmadd_ps _mm512_add_ps;
-    __m512d, f64, 8: _mm512_setzero_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_set1_pd _mm512_fmadd_pd _mm512_add_pd;
-    __m256, f32, 8: _mm256_setzero_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_fmadd_ps _mm256_add_ps;
-    __m256d, f64, 4: _mm256_setzero_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_set1_pd _mm256_fmadd_pd _mm256_add_pd;
+/// The functions for the given numbers of rows.
+macro_rules! table {
+    ($f:ident: $($rows:literal)*) => { &[$([$f::<$rows, 1>, $f::<$rows, 2>]),*] };
 }
 
-#[cfg(target_arch = "x86_64")]
-kernels! {
-    f32: __m512, __m256, [f32; 4];
-    f64: __m512d, __m256d, [f64; 4];
+/// The functions for 1 to 4 rows.
+macro_rules! dots {
+    ($f:ident) => {
+        &[$f::<1>, $f::<2>, $f::<3>, $f::<4>]
+    };
 }
-#[cfg(not(target_arch = "x86_64"))]
-kernels! {
-    f32: [f32; 4], [f32; 4], [f32; 4];
-    f64: [f64; 4], [f64; 4], [f64; 4];
+
+/// `Number::kernels` for an element type, given its vectors: for AVX-512 and AVX2 with the rows of their tiles, and for the portable level.
+macro_rules! kernels {
+    ($t:ty, $v512:ty: $($m512:literal)*, $v256:ty: $($m256:literal)*, $v128:ty: $($m128:literal)*) => {
+        fn kernels() -> $crate::gemm::kernel::Kernels<$t> {
+            use $crate::gemm::kernel::{DOT_LINES, Kernels, Step, Vector, dot, dots, table, tile};
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+                unsafe fn avx512<const M: usize, const N: usize>(s: Step<$t>) {
+                    // SAFETY: passed on.
+                    unsafe { tile::<$t, $v512, M, N>(s) }
+                }
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn avx2<const M: usize, const N: usize>(s: Step<$t>) {
+                    // SAFETY: passed on.
+                    unsafe { tile::<$t, $v256, M, N>(s) }
+                }
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+                unsafe fn dot512<const M: usize>(k: usize, x: *const $t, row: isize, lines: &[*const $t; DOT_LINES], out: &mut [$t; 4 * DOT_LINES]) {
+                    // SAFETY: passed on.
+                    unsafe { dot::<$t, $v512, M>(k, x, row, lines, out) }
+                }
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn dot256<const M: usize>(k: usize, x: *const $t, row: isize, lines: &[*const $t; DOT_LINES], out: &mut [$t; 4 * DOT_LINES]) {
+                    // SAFETY: passed on.
+                    unsafe { dot::<$t, $v256, M>(k, x, row, lines, out) }
+                }
+                match level() {
+                    Level::Avx512 => return Kernels { lanes: <$v512 as Vector<$t>>::LANES, runs: table!(avx512: $($m512)*), dots: dots!(dot512) },
+                    Level::Avx2 => return Kernels { lanes: <$v256 as Vector<$t>>::LANES, runs: table!(avx2: $($m256)*), dots: dots!(dot256) },
+                    Level::Portable => {}
+                }
+            }
+            unsafe fn portable<const M: usize, const N: usize>(s: Step<$t>) {
+                // SAFETY: passed on.
+                unsafe { tile::<$t, $v128, M, N>(s) }
+            }
+            Kernels { lanes: <$v128 as Vector<$t>>::LANES, runs: table!(portable: $($m128)*), dots: &[dot::<$t, $v128, 1>, dot::<$t, $v128, 2>, dot::<$t, $v128, 3>, dot::<$t, $v128, 4>] }
+        }
+    };
 }
+pub(super) use {dots, kernels, table};

@@ -1,38 +1,52 @@
-//! Matrix products: C = A B, or C += A B.
+//! Matrix products: C = A B, or C += A B, then perhaps a bias and a ReLU.
 //!
-//! Both factors are packed into panels ([`Pack`]): of A, `MR` rows side by side for each k, of B, `NR` columns. A microkernel multiplies two panels into a
-//! tile of `MR x NR` sums that stays in registers ([`kernel`]). What a factor *is* is the packer's business: a strided matrix ([`Strided`]), or an
-//! image seen through a convolution's window, which so never exists as a matrix.
+//! [`product`] takes strided matrices (any strides) and chooses the path, [`batched`] many of one size. [`gemm`] takes the factors as packers of panels
+//! ([`Pack`]): of A, some rows side by side for each k, of B, some columns. A microkernel multiplies two panels into a tile of sums that stays in registers
+//! ([`kernel`]). What a factor *is* is the packer's business: a strided matrix ([`Strided`]), or an image seen through a convolution's window, which so
+//! never exists as a matrix. A strided matrix is read where it lies if packing it would cost more than it saves ([`plan`]).
 //!
-//! k is cut in blocks of [`KC`], m and n so that packed blocks stay in the caches. Tiles are independent of each other and every element's sum runs over k in
-//! order, so results depend neither on the number of threads nor on the tile an element falls into.
+//! First all panels are packed, then all tiles are computed, each by one thread, k in blocks of about [`plan::K_BYTES`]. Every element's sum runs over k
+//! in order, block by block, and the blocks depend on k alone. So results depend neither on the number of threads nor on the tile that an element falls
+//! into. (Products with few rows or columns sum in another order, see [`few`]; which order it is depends on the sizes and strides alone.)
 //!
-//! Limits: large products are bound by the FMA units (two 256-bit, or one 512-bit, each cycle); products with a small m or n by packing, which moves
-//! every element once more; a matrix times a vector by memory, and it has its own path ([`vector`]).
+//! What limits them, on a core with one 512-bit (two 256-bit) multiply-adds a cycle: large products the multiply-add units; products with few panels the
+//! packing, which moves each element once more; few rows or columns the memory; 8 x 8 x 8 and the like the fixed cost of about a hundred nanoseconds.
 
+mod few;
 mod kernel;
+mod number;
 mod pack;
-mod vector;
+mod plan;
 
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rushlight_backend::Result;
 
-pub(crate) use kernel::Real;
+pub(crate) use number::Number;
 pub(crate) use pack::{Pack, Strided};
 
 use crate::alloc::Block;
 use crate::threads::par_for;
-use kernel::{Kernel, MAX_TILE};
+use kernel::{MAX_TILE, Step};
+use plan::Plan;
 
-/// The length of a block of k.
-const KC: usize = 256;
-/// Rows and columns whose packed blocks are alive at a time.
+/// Rows and columns whose packed panels are alive at a time.
 const OUTER: usize = 2048;
 /// Multiplications below which threads do not pay.
 const SERIAL: usize = 48 * 48 * 48;
 
-/// Where the result goes, and what is added to it.
+/// What is added to the product.
+#[derive(Clone, Copy)]
+pub(crate) enum Bias<'a, T> {
+    /// Nothing.
+    None,
+    /// One number for each row.
+    Rows(&'a [T]),
+    /// One number for each column.
+    Columns(&'a [T]),
+}
+
+/// Where the result goes, and what is done with it once its sum is complete.
 #[derive(Clone, Copy)]
 pub(crate) struct Output<'a, T> {
     /// Element `[0, 0]`.
@@ -41,8 +55,42 @@ pub(crate) struct Output<'a, T> {
     pub(crate) strides: (isize, isize),
     /// Whether the product is added to what is there.
     pub(crate) accumulate: bool,
-    /// Added to every row: one number for each column.
-    pub(crate) bias: Option<&'a [T]>,
+    /// Added to the sums.
+    pub(crate) bias: Bias<'a, T>,
+    /// Whether negative results become 0, after the bias.
+    pub(crate) relu: bool,
+}
+
+impl<'a, T: Number> Output<'a, T> {
+    /// An element.
+    ///
+    /// # Safety
+    /// `[i, j]` lies inside of the output.
+    #[inline(always)]
+    unsafe fn at(&self, i: usize, j: usize) -> *mut T {
+        // SAFETY: inside of the output.
+        unsafe { self.data.offset(i as isize * self.strides.0 + j as isize * self.strides.1) }
+    }
+
+    /// Bias and ReLU of element `[i, j]`.
+    #[inline(always)]
+    fn finish(&self, i: usize, j: usize, sum: T) -> T {
+        let sum = match self.bias {
+            Bias::None => sum,
+            Bias::Rows(b) => sum.plus(b[i]),
+            Bias::Columns(b) => sum.plus(b[j]),
+        };
+        if self.relu { sum.relu() } else { sum }
+    }
+
+    fn transposed(self) -> Output<'a, T> {
+        let bias = match self.bias {
+            Bias::None => Bias::None,
+            Bias::Rows(b) => Bias::Columns(b),
+            Bias::Columns(b) => Bias::Rows(b),
+        };
+        Output { strides: (self.strides.1, self.strides.0), bias, ..self }
+    }
 }
 
 // SAFETY: the pointer is only used inside `gemm`, whose caller answers for it; tiles written by different threads do not overlap.
@@ -50,130 +98,200 @@ unsafe impl<T: Sync> Sync for Output<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Output<'_, T> {}
 
+/// `par_for`, or a plain loop where threads do not pay.
+fn spread(serial: bool, tasks: usize, f: impl Fn(usize) + Sync) {
+    if serial { (0..tasks).for_each(f) } else { par_for(tasks, f) }
+}
+
 /// C = A B (+ C) (+ bias), A of m x k, B of k x n, given as packers of A's rows and B's columns.
 ///
 /// # Safety
 /// Every element `[i, j]` of the output, i < m, j < n, lies in memory that the caller may write and nobody else uses meanwhile; no two are
 /// the same place; if it accumulates they are initialised.
-pub(crate) unsafe fn gemm<T: Real>(m: usize, n: usize, k: usize, a: &dyn Pack<T>, b: &dyn Pack<T>, out: Output<'_, T>) -> Result<()> {
+///
+/// # Errors
+/// If there is no memory for the packed panels.
+pub(crate) unsafe fn gemm<T: Number>(m: usize, n: usize, k: usize, a: &dyn Pack<T>, b: &dyn Pack<T>, out: Output<'_, T>) -> Result<()> {
     if m == 0 || n == 0 {
         return Ok(());
     }
-    let kernel = T::kernel();
-    let (mr, nr) = (kernel.mr, kernel.nr);
-    let serial = m * n * k.max(1) < SERIAL;
-    let threads = |tasks: usize, f: &(dyn Fn(usize) + Sync)| if serial { (0..tasks).for_each(f) } else { par_for(tasks, f) };
-
-    let panels = |size: usize, width: usize| size.min(OUTER).div_ceil(width);
-    let depth = k.min(KC);
-    let mut packed_a = Block::new(panels(m, mr) * mr * depth * size_of::<T>())?;
-    let mut packed_b = Block::new(panels(n, nr) * nr * depth * size_of::<T>())?;
-    let pa = AtomicPtr::new(packed_a.as_mut_ptr().cast::<T>());
-    let pb = AtomicPtr::new(packed_b.as_mut_ptr().cast::<T>());
-
+    let plan = Plan::new(m, n, k, a, b);
+    let packed_a = Block::new(plan.a_elements() * size_of::<T>())?;
+    let packed_b = Block::new(plan.b_elements() * size_of::<T>())?;
     for j0 in (0..n).step_by(OUTER) {
-        let nj = (n - j0).min(OUTER);
         // At least one pass over k, so that an empty sum writes zeros.
-        for k0 in (0..k.max(1)).step_by(KC) {
-            let kc = (k - k0).min(KC);
-            let (first, last) = (k0 == 0, k0 + kc == k);
+        for k0 in (0..k.max(1)).step_by(plan.depth) {
             for i0 in (0..m).step_by(OUTER) {
-                let ni = (m - i0).min(OUTER);
-                let (a_panels, b_panels) = (ni.div_ceil(mr), nj.div_ceil(nr));
-                // B is packed once for all rows.
-                let pack_b = if i0 == 0 { b_panels } else { 0 };
-                const GROUP: usize = 4;
-                threads((a_panels + pack_b).div_ceil(GROUP), &|task| {
-                    for p in task * GROUP..((task + 1) * GROUP).min(a_panels + pack_b) {
-                        let (pack, base, width, start, size, p) = match p.checked_sub(a_panels) {
-                            None => (a, &pa, mr, i0, ni, p),
-                            Some(p) => (b, &pb, nr, j0, nj, p),
-                        };
-                        // SAFETY: panel p lies inside of its block and belongs to this task alone.
-                        let panel = unsafe { std::slice::from_raw_parts_mut(base.load(Ordering::Relaxed).add(p * width * kc), width * kc) };
-                        pack.panel(start + p * width, (size - p * width).min(width), k0, kc, width, panel);
-                    }
-                });
-                // Tasks of a few panels each way, so that a block of A stays in the second cache while panels of B pass by.
-                let (bi, bj) = if a_panels * b_panels >= 256 { (8, 16) } else { (2, 2) };
-                let (ti, tj) = (a_panels.div_ceil(bi), b_panels.div_ceil(bj));
-                threads(ti * tj, &|task| {
-                    let (ib, jb) = (task % ti * bi, task / ti * bj);
-                    for jp in jb..(jb + bj).min(b_panels) {
-                        for ip in ib..(ib + bi).min(a_panels) {
-                            let (i, j) = (ip * mr, jp * nr);
-                            // SAFETY: the panels were packed above, each of width x kc elements; the tile lies inside of the output and
-                            // belongs to this task alone.
-                            unsafe {
-                                let a = pa.load(Ordering::Relaxed).add(ip * mr * kc);
-                                let b = pb.load(Ordering::Relaxed).add(jp * nr * kc);
-                                let tile = Tile { i: i0 + i, j: j0 + j, rows: (ni - i).min(mr), cols: (nj - j).min(nr) };
-                                write_tile(&kernel, kc, a, b, &out, &tile, !first || out.accumulate, last);
-                            }
-                        }
-                    }
-                });
+                let part = Part {
+                    plan: &plan,
+                    out: &out,
+                    packed_a: packed_a.as_ptr().cast_mut().cast(),
+                    packed_b: packed_b.as_ptr().cast_mut().cast(),
+                    i0,
+                    j0,
+                    k0,
+                    rows: (m - i0).min(OUTER),
+                    columns: (n - j0).min(OUTER),
+                    depth: (k - k0).min(plan.depth),
+                };
+                part.pack(a, b);
+                // SAFETY: the panels have been packed; the caller answers for the output.
+                unsafe { part.multiply() };
             }
         }
     }
     Ok(())
 }
 
-/// A part of the output that one call of the microkernel makes.
-struct Tile {
-    i: usize,
-    j: usize,
+/// Rows `i0..i0 + rows` times columns `j0..j0 + columns` over `k0..k0 + depth`: what is packed at a time.
+struct Part<'a, T: Number> {
+    plan: &'a Plan<T>,
+    out: &'a Output<'a, T>,
+    packed_a: *mut T,
+    packed_b: *mut T,
+    i0: usize,
+    j0: usize,
+    k0: usize,
     rows: usize,
-    cols: usize,
+    columns: usize,
+    depth: usize,
 }
 
-/// # Safety
-/// `a` and `b` point to packed panels of kc elements' depth; the tile lies inside of the output, to which nobody else writes there.
-#[inline]
-#[allow(clippy::too_many_arguments)]
-unsafe fn write_tile<T: Real>(
-    kernel: &Kernel<T>,
-    kc: usize,
-    a: *const T,
-    b: *const T,
-    out: &Output<'_, T>,
-    tile: &Tile,
-    add: bool,
-    last: bool,
-) {
-    let (rs, cs) = out.strides;
-    let bias = if last { out.bias.map(|b| &b[tile.j..tile.j + tile.cols]) } else { None };
-    // SAFETY: the tile's first element lies inside of the output.
-    let c = unsafe { out.data.offset(tile.i as isize * rs + tile.j as isize * cs) };
-    if tile.rows == kernel.mr && tile.cols == kernel.nr && cs == 1 {
-        // SAFETY: a whole tile with unit column stride.
-        unsafe { (kernel.run)(kc, a, b, c, rs, add) };
-        if let Some(bias) = bias {
-            for r in 0..tile.rows {
-                // SAFETY: row r of the tile, which the kernel has just written.
-                let row = unsafe { std::slice::from_raw_parts_mut(c.offset(r as isize * rs), tile.cols) };
-                row.iter_mut().zip(bias).for_each(|(c, &b)| *c = *c + b);
-            }
-        }
-        return;
+// SAFETY: the packed panels are written by one task each and read when all are written; the output as `Output`.
+unsafe impl<T: Number> Sync for Part<'_, T> {}
+
+impl<T: Number> Part<'_, T> {
+    fn a_panels(&self) -> usize {
+        self.rows.div_ceil(self.plan.kernels.rows())
     }
-    let mut sums = [T::default(); MAX_TILE];
-    // SAFETY: the buffer holds any kernel's tile.
-    unsafe { (kernel.run)(kc, a, b, sums.as_mut_ptr(), kernel.nr as isize, false) };
-    for r in 0..tile.rows {
-        for col in 0..tile.cols {
-            // SAFETY: element [r, col] of the tile lies inside of the output.
-            let place = unsafe { c.offset(r as isize * rs + col as isize * cs) };
-            let mut sum = sums[r * kernel.nr + col];
-            if add {
-                // SAFETY: an earlier block of k, or the caller, has initialised it.
-                sum = unsafe { *place } + sum;
+
+    fn b_panels(&self) -> usize {
+        self.columns.div_ceil(self.plan.kernels.columns())
+    }
+
+    /// The first row of a panel of A. Panels are of nearly equal height.
+    fn a_first(&self, panel: usize) -> usize {
+        panel * self.rows / self.a_panels()
+    }
+
+    /// The columns of a panel of B, its width when packed, and whether it is packed.
+    fn b_width(&self, panel: usize) -> (usize, usize, bool) {
+        let columns = self.plan.kernels.columns();
+        let len = (self.columns - panel * columns).min(columns);
+        let width = len.next_multiple_of(self.plan.kernels.lanes);
+        (len, width, self.plan.direct_b.is_none() || width != len)
+    }
+
+    /// Packs the panels that are not read in place. Those of B are there already if this is not the first block of rows.
+    fn pack(&self, a: &dyn Pack<T>, b: &dyn Pack<T>) {
+        let from_a = if self.plan.direct_a.is_some() { 0 } else { self.a_panels() };
+        // Only the last panel of B can be a narrow one.
+        let from_b = match self.b_panels() {
+            _ if self.i0 > 0 => 0,
+            all if self.plan.direct_b.is_none() => all,
+            all => usize::from(self.b_width(all - 1).2),
+        };
+        let group = (1usize << 13).div_ceil((self.plan.kernels.columns() * self.depth).max(1));
+        let panels = from_a + from_b;
+        spread(self.plan.serial, panels.div_ceil(group), |task| {
+            for p in task * group..((task + 1) * group).min(panels) {
+                if p < from_a {
+                    let (first, end) = (self.a_first(p), self.a_first(p + 1));
+                    // SAFETY: the panel lies inside of the block and belongs to this task alone.
+                    let to = unsafe { std::slice::from_raw_parts_mut(self.packed_a.add(first * self.depth), (end - first) * self.depth) };
+                    a.panel(self.i0 + first, end - first, self.k0, self.depth, end - first, to);
+                } else {
+                    let p = self.b_panels() - from_b + p - from_a;
+                    let (len, width, _) = self.b_width(p);
+                    let first = p * self.plan.kernels.columns();
+                    // SAFETY: as above.
+                    let to = unsafe { std::slice::from_raw_parts_mut(self.packed_b.add(self.b_place(p)), width * self.depth) };
+                    b.panel(self.j0 + first, len, self.k0, self.depth, width, to);
+                }
             }
-            if let Some(bias) = bias {
-                sum = sum + bias[col];
+        });
+    }
+
+    /// Where a packed panel of B begins. If most are read in place, the only packed one lies at the beginning.
+    fn b_place(&self, panel: usize) -> usize {
+        if self.plan.direct_b.is_some() { 0 } else { panel * self.plan.kernels.columns() * self.depth }
+    }
+
+    /// # Safety
+    /// The panels are packed; as [`gemm`].
+    unsafe fn multiply(&self) {
+        let (tall, wide) = (self.a_panels(), self.b_panels());
+        let (high, broad) = self.plan.task_size(tall, wide, self.depth);
+        let (down, across) = (tall.div_ceil(high), wide.div_ceil(broad));
+        spread(self.plan.serial, down * across, |task| {
+            let (i, j) = (task % down, task / down);
+            for offset in (0..self.depth.max(1)).step_by(self.plan.block) {
+                for jp in j * wide / across..(j + 1) * wide / across {
+                    for ip in i * tall / down..(i + 1) * tall / down {
+                        // SAFETY: the tile belongs to this task alone; its panels are packed.
+                        unsafe { self.tile(ip, jp, offset) };
+                    }
+                }
             }
-            // SAFETY: as above.
-            unsafe { *place = sum };
+        });
+    }
+
+    /// One tile's sums over one block of k, which begins at `k0 + offset`.
+    ///
+    /// # Safety
+    /// The panels are packed; nobody else writes to the tile.
+    #[inline(always)]
+    unsafe fn tile(&self, ip: usize, jp: usize, offset: usize) {
+        let plan = self.plan;
+        let k = self.k0 + offset;
+        let kc = (self.depth - offset).min(plan.block);
+        let (first, last) = (k == 0, k + kc == plan.k);
+        let (i, rows) = (self.a_first(ip), self.a_first(ip + 1) - self.a_first(ip));
+        let (j, (columns, width, packed)) = (jp * plan.kernels.columns(), self.b_width(jp));
+        let (a, a_row, a_k) = match plan.direct_a {
+            Some(a) => (a.place(self.i0 + i, k), a.line_step, a.k_step),
+            None => (self.packed_a.cast_const().wrapping_add(i * self.depth + offset * rows), 1, rows as isize),
+        };
+        let (b, b_k) = match plan.direct_b {
+            Some(b) if !packed => (b.place(self.j0 + j, k), b.k_step),
+            _ => (self.packed_b.cast_const().wrapping_add(self.b_place(jp) + offset * width), width as isize),
+        };
+        let add = !first || self.out.accumulate;
+        let run = plan.kernels.runs[rows - 1][width / plan.kernels.lanes - 1];
+        let step = Step { kc, a, a_row, a_k, b, b_k, c: std::ptr::null_mut(), c_row: 0, add };
+        let (i, j) = (self.i0 + i, self.j0 + j);
+        let finish = last && (self.out.relu || !matches!(self.out.bias, Bias::None));
+        if columns == width && self.out.strides.1 == 1 {
+            // SAFETY: whole vectors, whose columns lie side by side, inside of the output.
+            unsafe { run(Step { c: self.out.at(i, j), c_row: self.out.strides.0, ..step }) };
+            if !finish {
+                return;
+            }
+            for r in 0..rows {
+                for c in 0..columns {
+                    // SAFETY: inside of the tile, which has just been written.
+                    unsafe {
+                        let place = self.out.at(i + r, j + c);
+                        *place = self.out.finish(i + r, j + c, *place);
+                    }
+                }
+            }
+            return;
+        }
+        let mut sums = [const { std::mem::MaybeUninit::<T>::uninit() }; MAX_TILE];
+        // SAFETY: the buffer holds any kernel's tile, and is only written.
+        unsafe { run(Step { c: sums.as_mut_ptr().cast(), c_row: width as isize, add: false, ..step }) };
+        for r in 0..rows {
+            for c in 0..columns {
+                // SAFETY: the kernel has written the sum; the place lies inside of the output, and has been initialised by an earlier
+                // block of k or by the caller if something is added to it.
+                unsafe {
+                    let place = self.out.at(i + r, j + c);
+                    let sum = sums[r * width + c].assume_init();
+                    let sum = if add { (*place).plus(sum) } else { sum };
+                    *place = if finish { self.out.finish(i + r, j + c, sum) } else { sum };
+                }
+            }
         }
     }
 }
@@ -181,8 +299,11 @@ unsafe fn write_tile<T: Real>(
 /// C = A B (+ C) (+ bias) for strided matrices, by the path that suits the sizes.
 ///
 /// # Safety
-/// As [`gemm`]; and `a`, `b` hold every element that their strides reach.
-pub(crate) unsafe fn product<T: Real>(
+/// As [`gemm`].
+///
+/// # Errors
+/// As [`gemm`].
+pub(crate) unsafe fn product<T: Number>(
     m: usize,
     n: usize,
     k: usize,
@@ -190,19 +311,60 @@ pub(crate) unsafe fn product<T: Real>(
     b: Strided<'_, T>,
     out: Output<'_, T>,
 ) -> Result<()> {
-    if (m == 1 || n == 1) && k > 0 {
-        // SAFETY: the caller answers for the output.
-        unsafe { vector::product(m, n, k, &a, &b, &out) };
+    if m == 0 || n == 0 {
         return Ok(());
     }
-    if out.strides.1 != 1 && out.strides.0 == 1 && out.bias.is_none() {
-        // A column-major result: C^T = B^T A^T.
-        let out = Output { strides: (out.strides.1, out.strides.0), ..out };
-        // SAFETY: the same output, transposed.
-        return unsafe { gemm(n, m, k, &b, &a, out) };
+    // SAFETY: the caller answers for the output, here and below.
+    if unsafe { few::product(m, n, k, &a, &b, &out)? || few::product(n, m, k, &b, &a, &out.transposed())? } {
+        return Ok(());
     }
-    // SAFETY: the caller answers for the output.
+    if out.strides.1 != 1 && out.strides.0 == 1 {
+        // A column-major result: C^T = B^T A^T.
+        // SAFETY: the same output, transposed.
+        return unsafe { gemm(n, m, k, &b, &a, out.transposed()) };
+    }
+    // SAFETY: as above.
     unsafe { gemm(m, n, k, &a, &b, out) }
+}
+
+/// Products of one size: for each index below `batch`, `starts` gives the places where the factors start in their memory, and the output's first
+/// element counted from `out.data`. The threads share out the products if they are many, else the tiles of each.
+///
+/// # Safety
+/// As [`gemm`] for each product; no two outputs overlap.
+///
+/// # Errors
+/// As [`gemm`].
+#[allow(clippy::too_many_arguments)]
+pub(crate) unsafe fn batched<T: Number>(
+    batch: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    out: Output<'_, T>,
+    starts: impl Fn(usize) -> (usize, usize, isize) + Sync,
+) -> Result<()> {
+    let one = |i: usize| {
+        let (start_a, start_b, start_c) = starts(i);
+        let mut out = out;
+        out.data = out.data.wrapping_offset(start_c);
+        // SAFETY: the caller answers for the outputs.
+        unsafe { product(m, n, k, Strided { start: start_a, ..a }, Strided { start: start_b, ..b }, out) }
+    };
+    if batch < 4 {
+        return (0..batch).try_for_each(one);
+    }
+    let group = SERIAL.div_ceil((m * n * k).max(1)).min(batch);
+    let failed = Mutex::new(Ok(()));
+    par_for(batch.div_ceil(group), |task| {
+        let result = (task * group..((task + 1) * group).min(batch)).try_for_each(one);
+        if result.is_err() {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = result;
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
