@@ -3,6 +3,36 @@
 
 use rushlight_tensor::{Error, Result, Tensor};
 
+use crate::Buffer;
+
+/// Batch normalisation of x`[n, channels, ..]`. In training the batch's statistics are used and the running ones, where given, are updated: `running = (1 -
+/// momentum) * running + momentum * batch`, with the unbiased variance. Otherwise the running ones are used.
+///
+/// # Errors
+/// If shapes or dtypes do not fit, a channel has a single value in training, or a running statistic is missing outside of it.
+#[allow(clippy::too_many_arguments)] // PyTorch's
+pub fn batch_norm(
+    x: &Tensor,
+    running_mean: Option<&Buffer>,
+    running_var: Option<&Buffer>,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    training: bool,
+    momentum: f64,
+    eps: f64,
+) -> Result<Tensor> {
+    let (mut mean, mut var) = (running_mean.map(Buffer::tensor), running_var.map(Buffer::tensor));
+    let y = x.batch_norm(mean.as_mut(), var.as_mut(), weight, bias, training, momentum, eps)?;
+    if training {
+        for (buffer, value) in [(running_mean, mean), (running_var, var)] {
+            if let (Some(buffer), Some(value)) = (buffer, value) {
+                buffer.set(&value)?;
+            }
+        }
+    }
+    Ok(y)
+}
+
 /// In training each element is zeroed with probability p and the others scaled by `1 / (1 - p)`, with numbers of the default generator.
 ///
 /// # Errors

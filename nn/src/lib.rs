@@ -68,6 +68,7 @@ pub use layers::loss::*;
 pub use layers::norm::*;
 pub use layers::pool::*;
 pub use layers::shape::*;
+pub use layers::softmax::*;
 pub use mode::Mode;
 pub use module::{Forward, Layer, Module, Visitor};
 pub use parameter::{Locked, Parameter};
