@@ -54,7 +54,7 @@ fn batch_norm_in_training_and_evaluation() -> Result<()> {
 #[test]
 fn batch_norm_options() -> Result<()> {
     // Without momentum all batches count the same.
-    let m = BatchNorm1d::builder(1).momentum(None::<f64>).affine(false).dtype(DType::F64).build()?;
+    let m = BatchNorm1d::builder(1).momentum(None).affine(false).dtype(DType::F64).build()?;
     m.forward(&Tensor::new([[1.0f64], [3.0]])?)?;
     m.forward(&Tensor::new([[5.0f64], [7.0]])?)?;
     close(&values(&m.running_mean.as_ref().unwrap().tensor()), &[4.0]);

@@ -35,7 +35,7 @@ macro_rules! batch_norms {
                 /// What is added to the variance. Default: 1e-5.
                 eps: f64 = 1e-5;
                 /// The weight of a new batch in the running statistics; `None`: all batches count the same. Default: 0.1.
-                momentum(impl Into<Option<f64>>; into): Option<f64> = Some(0.1);
+                momentum: Option<f64> = Some(0.1);
                 /// Whether there are weight and bias. Default: true.
                 affine: bool = true;
                 /// Whether there are running statistics. Default: true.
