@@ -35,6 +35,7 @@ pub use operand::Operand;
 pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
 pub use ops::pointwise::unary_derivative;
+pub use ops::pool::OutputSize;
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
     default_generator, f16, manual_seed,

@@ -1,5 +1,6 @@
 //! The numbers of a convolution, always with three spatial dimensions: missing ones have size 1.
 
+use super::frame::Windows;
 use rushlight_backend::op::{Conv, Spatial, Window};
 
 /// What input, weight and output are and how their positions belong together. Everything is contiguous.
@@ -62,6 +63,14 @@ impl Geometry {
     /// Elements of a kernel.
     pub(super) fn taps(&self) -> usize {
         self.kernel.iter().product()
+    }
+
+    /// Where the windows of the outputs lie on the input.
+    pub(super) fn windows(&self) -> Windows {
+        let [_, kh, kw] = self.kernel;
+        let at = |d: usize, k: usize| (k * self.dilation[d]) as isize - self.before[d] as isize;
+        let taps = (0..self.taps()).map(|k| [at(0, k / (kh * kw)), at(1, k / kw % kh), at(2, k % kw)]).collect();
+        Windows { source: self.input, outputs: self.output, step: self.stride, taps }
     }
 
     /// The outputs o of dimension d for which `o * stride + k * dilation - before` lies inside of the input.

@@ -63,7 +63,7 @@ impl<T> Kernels<T> {
 }
 
 /// A vector of elements. The methods compile to single instructions where the caller has the vector's `target_feature`.
-pub(super) trait Vector<T>: Copy {
+pub(crate) trait Vector<T>: Copy {
     const LANES: usize;
     unsafe fn load(p: *const T) -> Self;
     unsafe fn store(self, p: *mut T);

@@ -22,6 +22,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rushlight_backend::Result;
 
+pub(crate) use kernel::Vector;
 pub(crate) use number::Number;
 pub(crate) use pack::{Pack, Strided};
 

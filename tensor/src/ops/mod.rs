@@ -8,7 +8,7 @@ pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pointwise;
-mod pool;
+pub(crate) mod pool;
 mod random;
 mod reduce;
 mod shape;

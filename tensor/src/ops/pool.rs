@@ -34,6 +34,28 @@ fn window(
     })
 }
 
+/// The output size of adaptive pooling: one number or one for each dimension; `None` keeps the input's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputSize(SmallVec<[Option<isize>; 3]>);
+
+impl<T: IntoSizes> From<T> for OutputSize {
+    fn from(sizes: T) -> OutputSize {
+        OutputSize(sizes.into_sizes().into_iter().map(Some).collect())
+    }
+}
+
+impl<const N: usize> From<[Option<isize>; N]> for OutputSize {
+    fn from(sizes: [Option<isize>; N]) -> OutputSize {
+        OutputSize(sizes.into_iter().collect())
+    }
+}
+
+impl From<&[Option<isize>]> for OutputSize {
+    fn from(sizes: &[Option<isize>]) -> OutputSize {
+        OutputSize(sizes.into())
+    }
+}
+
 impl Tensor {
     fn two(&self, op: Pool) -> Result<(Tensor, Tensor)> {
         let mut results = apply(op, [self])?;
@@ -62,9 +84,15 @@ impl Tensor {
         apply1(Pool::Avg { window, divisor }, [self])
     }
 
-    /// Output sizes of adaptive pooling.
-    fn adaptive(&self, op: &'static str, rank: usize, size: Sizes) -> Result<Spatial> {
-        let size = each(op, "the output size", &size, rank)?;
+    /// The output sizes of adaptive pooling, `None` filled in.
+    fn adaptive(&self, op: &'static str, rank: usize, size: OutputSize) -> Result<Spatial> {
+        let plane = self.shape().get(self.dim().saturating_sub(rank)..).unwrap_or(&[]);
+        let kept = |d: usize| plane.get(d).map_or(1, |&n| n as isize);
+        let sizes: Sizes = match size.0.as_slice() {
+            [None] => (0..rank).map(kept).collect(),
+            sizes => sizes.iter().enumerate().map(|(d, n)| n.unwrap_or_else(|| kept(d))).collect(),
+        };
+        let size = each(op, "the output size", &sizes, rank)?;
         if size.iter().any(|n| n < 0) {
             return Err(Error::value(op, format!("the output size must not be negative, got {size:?}")));
         }
@@ -136,8 +164,8 @@ macro_rules! pools {
             ///
             /// # Errors
             /// If shape or sizes do not fit.
-            pub fn $adaptive(&self, output_size: impl IntoSizes) -> Result<Tensor> {
-                let size = self.adaptive(ADAPTIVE[$rank - 1], $rank, output_size.into_sizes())?;
+            pub fn $adaptive(&self, output_size: impl Into<OutputSize>) -> Result<Tensor> {
+                let size = self.adaptive(ADAPTIVE[$rank - 1], $rank, output_size.into())?;
                 apply1(Pool::AdaptiveAvg { size }, [self])
             }
 
@@ -145,7 +173,7 @@ macro_rules! pools {
             ///
             /// # Errors
             /// If shape or sizes do not fit.
-            pub fn $adaptive_max(&self, output_size: impl IntoSizes) -> Result<Tensor> {
+            pub fn $adaptive_max(&self, output_size: impl Into<OutputSize>) -> Result<Tensor> {
                 self.$adaptive_max_indices(output_size).map(|r| r.0)
             }
 
@@ -153,8 +181,8 @@ macro_rules! pools {
             ///
             /// # Errors
             /// As there.
-            pub fn $adaptive_max_indices(&self, output_size: impl IntoSizes) -> Result<(Tensor, Tensor)> {
-                let size = self.adaptive(ADAPTIVE_MAX[$rank - 1], $rank, output_size.into_sizes())?;
+            pub fn $adaptive_max_indices(&self, output_size: impl Into<OutputSize>) -> Result<(Tensor, Tensor)> {
+                let size = self.adaptive(ADAPTIVE_MAX[$rank - 1], $rank, output_size.into())?;
                 self.two(Pool::AdaptiveMax { size })
             }
 

@@ -4,12 +4,14 @@
 //! found untaken and makes the case missing, so an argument is never silently passed over. A closure calls our API; it does not build
 //! what the API lacks.
 
+mod conv;
 mod create;
 mod index;
 mod loss;
 mod matmul;
 mod norm;
 mod pointwise;
+mod pool;
 pub mod random;
 mod reduce;
 mod shape;
@@ -28,6 +30,8 @@ pub fn registry() -> Registry {
         create::register,
         loss::register,
         norm::register,
+        conv::register,
+        pool::register,
     ] {
         register(&mut r);
     }
