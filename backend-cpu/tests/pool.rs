@@ -68,7 +68,7 @@ impl Case {
 
 fn float(seed: u64) -> f32 {
     let r = mix(seed);
-    if r % 23 == 0 { f32::NAN } else { (r % 13) as f32 - 6.0 }
+    if r.is_multiple_of(23) { f32::NAN } else { (r % 13) as f32 - 6.0 }
 }
 
 fn finite(seed: u64) -> f32 {

@@ -102,7 +102,7 @@ impl<T: Element> Contraction<'_, T> {
         let g = &self.geometry;
         let plane = g.out_plane();
         let whole = Part { dim: 2, start: 0, len: self.windows.outputs[2] };
-        let images = if plane == 0 { 1 } else { (ENOUGH / plane).clamp(1, area.images.len().max(1)) };
+        let images = (ENOUGH / plane.max(1)).clamp(1, area.images.len().max(1));
         let mut n = area.images.start;
         while n < area.images.end && plane > 0 {
             let some = n..(n + images).min(area.images.end);

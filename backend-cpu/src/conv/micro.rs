@@ -118,8 +118,8 @@ unsafe fn dot<T: Copy + Default + std::ops::Add<Output = T>, V: Vector<T>, const
             }
             for j in 0..N {
                 let right = V::load(b.add(j * b_stride + at));
-                for i in 0..M {
-                    sums[i][j] = sums[i][j].add_product(left[i], right);
+                for (row, &l) in sums.iter_mut().zip(&left) {
+                    row[j] = row[j].add_product(l, right);
                 }
             }
         }
