@@ -16,7 +16,7 @@
 //!     loss.backward()?;
 //!     optimizer.step()?;
 //! }
-//! # rushlight::Result::Ok(())
+//! # Ok::<(), rushlight::Error>(())
 //! ```
 
 pub use rushlight_autograd as autograd;

@@ -14,7 +14,7 @@
 //!     optimizer.step()?;
 //! }
 //! assert!(x.tensor().detach().item::<f64>()?.abs() < 0.1);
-//! # rushlight_tensor::Result::Ok(())
+//! # Ok::<(), rushlight_tensor::Error>(())
 //! ```
 
 mod adam;

@@ -191,7 +191,7 @@ impl Tensor {
     /// let y = x.conv2d(&w, None, 1, 0, 1, 1)?;
     /// assert_eq!(y.shape(), [1, 1, 2, 2]);
     /// assert_eq!(y.to_vec::<f32>()?, [-4.0; 4]);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     #[allow(clippy::too_many_arguments)]
     pub fn conv2d(

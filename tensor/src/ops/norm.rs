@@ -15,7 +15,7 @@ impl Tensor {
     /// # use rushlight_tensor::Tensor;
     /// let y = Tensor::new(&[0.0f32, 3f32.ln()])?.softmax(0)?;
     /// assert!((y.to_vec::<f32>()?[1] - 0.75).abs() < 1e-6);
-    /// # rushlight_tensor::Result::Ok(())
+    /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn softmax(&self, dim: isize) -> Result<Tensor> {
         self.along("softmax", dim, |dim| Norm::Softmax { dim })

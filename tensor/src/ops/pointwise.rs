@@ -283,7 +283,7 @@ impl Tensor {
         reflected(Binary::Pow, scalar.into(), Input::Ref(self))
     }
 
-    /// Limited to `min..=max`; either may be absent. The derivative passes at the bounds.
+    /// Limited to `min..=max`; either may be absent. The derivative at the bounds is 0.
     ///
     /// # Errors
     /// If both are absent, or the tensor is complex.
@@ -478,8 +478,11 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
             x.gt(-3)?.logical_and(&x.lt(3)?)?.where_(&middle, &upper)?
         }
         Clamp { min, max } => {
+            // At the bounds it is 0, as PyTorch has it; an infinite bound is none.
             let x = input()?;
-            x.ge(min)?.logical_and(&x.le(max)?)?.to_dtype(x.dtype())?
+            let above = if min == f64::NEG_INFINITY { x.ge(min)? } else { x.gt(min)? };
+            let below = if max == f64::INFINITY { x.le(max)? } else { x.lt(max)? };
+            above.logical_and(&below)?.to_dtype(x.dtype())?
         }
         Sign | Floor | Ceil | Round | Trunc => return Ok(None),
         BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => {
