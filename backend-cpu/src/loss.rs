@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rushlight_backend::op::{CrossEntropy, Loss, LossReduction};
-use rushlight_backend::{Arg, DType, Error, Layout, Meta, Result, Storage, Storages, numel};
+use rushlight_backend::{Arg, DType, Error, Meta, Result, Storage, Storages, numel};
 
 use crate::buffer::{Plain, alloc, cpu_mut, input, typed_mut};
 use crate::pointwise::exp::Exp;
@@ -30,12 +30,12 @@ pub(crate) fn run(op: &Loss, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Opt
 
 /// An input in row-major order.
 struct Rows {
-    copy: Option<(Storage, Layout)>,
+    copy: Option<Storage>,
 }
 
 impl Rows {
     fn of(x: &Arg<'_>) -> Result<Rows> {
-        let copy = if x.layout().is_contiguous() { None } else { Some((shape::contiguous(x)?, Layout::contiguous(x.shape()))) };
+        let copy = if x.layout().is_contiguous() { None } else { Some(shape::contiguous(x)?) };
         Ok(Rows { copy })
     }
 
@@ -46,7 +46,7 @@ impl Rows {
         }
         match &self.copy {
             None => Ok(&input::<T>(x)?[x.layout().offset()..][..n]),
-            Some((storage, _)) => Ok(&crate::buffer::typed::<T>(crate::buffer::cpu(storage)?.as_bytes())[..n]),
+            Some(storage) => Ok(&crate::buffer::typed::<T>(crate::buffer::cpu(storage)?.as_bytes())[..n]),
         }
     }
 }

@@ -5,7 +5,7 @@ use rushlight_nn::Parameter;
 use rushlight_tensor::{Error, Result};
 
 use crate::Optimizer;
-use crate::group::{Group, check, not_negative};
+use crate::group::{Group, check, not_negative, option, over_groups};
 
 /// The options of [`Adam`] and [`AdamW`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,16 +91,6 @@ impl AdamW {
     }
 }
 
-macro_rules! option {
-    ($($(#[$doc:meta])* $name:ident: $t:ty;)*) => {$(
-        $(#[$doc])*
-        pub fn $name(mut self, $name: $t) -> Self {
-            self.options.$name = $name;
-            self
-        }
-    )*};
-}
-
 impl AdamBuilder {
     option! {
         /// The decay of the running means. Default: 0.9 and 0.999.
@@ -159,15 +149,5 @@ impl Optimizer for Adam {
         Ok(())
     }
 
-    fn zero_grad(&self) {
-        self.groups.iter().flat_map(|g| &g.params).for_each(Parameter::zero_grad);
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.groups.iter_mut().for_each(|g| g.options.lr = lr);
-    }
-
-    fn lrs(&self) -> Vec<f64> {
-        self.groups.iter().map(|g| g.options.lr).collect()
-    }
+    over_groups!();
 }

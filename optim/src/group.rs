@@ -98,3 +98,33 @@ pub(crate) fn check<O>(optimizer: &'static str, groups: &[Group<O>]) -> Result<(
 pub(crate) fn not_negative(optimizer: &'static str, name: &str, x: f64) -> Result<()> {
     if x >= 0.0 { Ok(()) } else { Err(Error::value(optimizer, format!("invalid {name}: {x}"))) }
 }
+
+/// Methods of a builder that set the option of their name.
+macro_rules! option {
+    ($($(#[$doc:meta])* $name:ident: $t:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(mut self, $name: $t) -> Self {
+            self.options.$name = $name;
+            self
+        }
+    )*};
+}
+pub(crate) use option;
+
+/// What every optimizer with `groups` does the same way: all of [`Optimizer`](crate::Optimizer) but the step.
+macro_rules! over_groups {
+    () => {
+        fn zero_grad(&self) {
+            self.groups.iter().flat_map(|g| &g.params).for_each(Parameter::zero_grad);
+        }
+
+        fn set_lr(&mut self, lr: f64) {
+            self.groups.iter_mut().for_each(|g| g.options.lr = lr);
+        }
+
+        fn lrs(&self) -> Vec<f64> {
+            self.groups.iter().map(|g| g.options.lr).collect()
+        }
+    };
+}
+pub(crate) use over_groups;

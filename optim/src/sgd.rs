@@ -5,7 +5,7 @@ use rushlight_nn::Parameter;
 use rushlight_tensor::{Error, Result};
 
 use crate::Optimizer;
-use crate::group::{Group, check, not_negative};
+use crate::group::{Group, check, not_negative, option, over_groups};
 
 /// The options of [`SGD`]. PyTorch's defaults: all zero and false, but for the step size, which is 1e-3.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,16 +78,6 @@ impl SGD {
     }
 }
 
-macro_rules! option {
-    ($($(#[$doc:meta])* $name:ident: $t:ty;)*) => {$(
-        $(#[$doc])*
-        pub fn $name(mut self, $name: $t) -> Self {
-            self.options.$name = $name;
-            self
-        }
-    )*};
-}
-
 impl SgdBuilder {
     option! {
         /// The share of the last direction that is kept. Default: 0.
@@ -137,15 +127,5 @@ impl Optimizer for SGD {
         Ok(())
     }
 
-    fn zero_grad(&self) {
-        self.groups.iter().flat_map(|g| &g.params).for_each(Parameter::zero_grad);
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.groups.iter_mut().for_each(|g| g.options.lr = lr);
-    }
-
-    fn lrs(&self) -> Vec<f64> {
-        self.groups.iter().map(|g| g.options.lr).collect()
-    }
+    over_groups!();
 }
