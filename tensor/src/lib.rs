@@ -34,8 +34,11 @@ pub use door::{Input, Inputs, Tensors, apply, apply_on, apply1};
 pub use operand::Operand;
 pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
+pub use ops::linalg::norm::NormOrder;
+pub use ops::matmul::ContractDims;
 pub use ops::pointwise::unary_derivative;
 pub use ops::pool::OutputSize;
+pub use ops::reduce::masked;
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
     default_generator, f16, manual_seed,

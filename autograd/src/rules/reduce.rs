@@ -25,19 +25,22 @@ fn var_derivative(reduce: &Reduce, x: &Tensor, correction: f64) -> Result<Tensor
     centred.mul(2.0 / (count(reduce, x.shape()) as f64 - correction).max(0.0))
 }
 
-/// The share of the gradient that each element gets of the extremum: 1 over the number of equal ones.
+/// The share of the gradient that each element gets of the extremum: 1 over the number of equal ones. NaN, which equals nothing, has none to
+/// give: all get NaN, as in PyTorch.
 fn shares(reduce: &Reduce, ctx: &Ctx<'_>) -> Result<Tensor> {
     let x = ctx.input(0)?;
     let y = kept(reduce, x.shape(), ctx.output(0)?)?;
-    // NaN is the extremum of a row that has one.
-    let mask = x.eq(&y)?.logical_or(&x.isnan()?.logical_and(&y.isnan()?)?)?.to_dtype(x.dtype())?;
+    let mask = x.eq(&y)?.to_dtype(x.dtype())?;
     if reduce.dims.is_empty() { Ok(mask) } else { mask.div(&mask.sum_dim(reduce.dims.to_vec(), true)?) }
 }
 
-/// The derivative of the product: the product of the others. Without a zero that is the result over x; with zeros it is found by putting ones
-/// in their place.
+/// The derivative of the product: the product of the others. Without a zero that is the result over x; with zeros it is found by exclusive
+/// products from both sides.
 fn product_of_others(reduce: &Reduce, ctx: &Ctx<'_>) -> Result<Tensor> {
     let x = ctx.input(0)?;
+    if x.with_trace(None).all()?.item::<bool>()? {
+        return kept(reduce, x.shape(), ctx.output(0)?)?.div(x);
+    }
     let mut total = Tensor::ones((), (x.dtype(), x.device()))?;
     // The dimensions made one, at the end; then exclusive products from both sides.
     let rest: Vec<usize> = (0..x.dim()).filter(|d| !reduce.dims.contains(d)).collect();
@@ -90,8 +93,8 @@ impl Rule for Reduce {
 
     fn saves(&self, _: &[bool]) -> Saves {
         match self.kind {
-            Reduction::Prod | Reduction::Var { .. } => Saves::inputs(1),
-            Reduction::Amax | Reduction::Amin => Saves { inputs: 1, outputs: 1 },
+            Reduction::Var { .. } => Saves::inputs(1),
+            Reduction::Prod | Reduction::Amax | Reduction::Amin => Saves { inputs: 1, outputs: 1 },
             Reduction::Max | Reduction::Min => Saves::outputs(2),
             _ => Saves::NONE,
         }

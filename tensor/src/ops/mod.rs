@@ -3,6 +3,7 @@
 pub(crate) mod conv;
 pub(crate) mod create;
 mod index;
+pub(crate) mod linalg;
 pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod norm;
@@ -10,5 +11,5 @@ pub(crate) mod optim;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod random;
-mod reduce;
+pub(crate) mod reduce;
 mod shape;

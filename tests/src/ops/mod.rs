@@ -7,7 +7,9 @@
 mod conv;
 mod create;
 mod index;
+mod linalg;
 mod loss;
+mod masked;
 mod matmul;
 mod norm;
 mod pointwise;
@@ -27,6 +29,8 @@ pub fn registry() -> Registry {
         shape::register,
         index::register,
         matmul::register,
+        masked::register,
+        linalg::register,
         create::register,
         loss::register,
         norm::register,

@@ -1,6 +1,6 @@
 //! Sums, means, extrema.
 
-use rushlight_tensor::{Result, Tensor};
+use rushlight_tensor::{DType, Result, Tensor};
 
 use crate::args::Args;
 use crate::golden::Value;
@@ -15,6 +15,24 @@ type Some_ = fn(&Tensor, &[isize], bool) -> Result<Tensor>;
 /// Every dimension, for a call that names none.
 fn every(x: &Tensor) -> Vec<isize> {
     (0..x.dim() as isize).collect()
+}
+
+/// Reduces some dimensions (none named: all) in a dtype.
+type InDtype = fn(&Tensor, &[isize], bool, DType) -> Result<Tensor>;
+
+/// `op(input, dim=None, keepdim=False, *, dtype=None)`, where no dimensions mean all.
+fn over_dims_in(r: &mut Registry, name: &'static str, all: All, some: Some_, in_dtype: InDtype) {
+    r.op(name, move |a| {
+        let x = a.tensor("input")?;
+        let dims = a.opt_ints("dim")?.unwrap_or_default();
+        let (keepdim, dtype) = (a.bool_or("keepdim", false)?, a.opt_dtype("dtype")?);
+        Ok(match (dtype, &dims[..], keepdim) {
+            (Some(dtype), dims, _) => in_dtype(&x, dims, keepdim, dtype)?,
+            (None, [], false) => all(&x)?,
+            (None, [], true) => some(&x, &every(&x), true)?,
+            (None, dims, _) => some(&x, dims, keepdim)?,
+        })
+    });
 }
 
 /// `op(input, dim=None, keepdim=False)`, where no dimensions mean all.
@@ -32,15 +50,46 @@ fn over_dims(r: &mut Registry, name: &'static str, all: All, some: Some_) {
 }
 
 pub(super) fn register(r: &mut Registry) {
-    over_dims(r, "sum", Tensor::sum, |x, d, k| x.sum_dim(d, k));
-    over_dims(r, "mean", Tensor::mean, |x, d, k| x.mean_dim(d, k));
+    over_dims_in(r, "sum", Tensor::sum, |x, d, k| x.sum_dim(d, k), |x, d, k, t| x.sum_as(d, k, t));
+    over_dims_in(r, "mean", Tensor::mean, |x, d, k| x.mean_dim(d, k), |x, d, k, t| x.mean_as(d, k, t));
+    over_dims_in(r, "nansum", |x| x.nansum((), false), |x, d, k| x.nansum(d, k), |x, d, k, t| x.to_dtype(t)?.nansum(d, k));
+    over_dims_in(r, "nanmean", |x| x.nanmean((), false), |x, d, k| x.nanmean(d, k), |x, d, k, t| x.to_dtype(t)?.nanmean(d, k));
     over_dims(r, "amax", |x| x.amax((), false), |x, d, k| x.amax(d, k));
     over_dims(r, "amin", |x| x.amin((), false), |x, d, k| x.amin(d, k));
     some_dims_or_none(r, "all", Tensor::all, |x, d, k| x.all_dim(d, k));
     some_dims_or_none(r, "any", Tensor::any, |x, d, k| x.any_dim(d, k));
     over_dims(r, "logsumexp", |x| x.logsumexp(every(x), false), |x, d, k| x.logsumexp(d, k));
     r.alias("special.logsumexp", "logsumexp");
-    one_dim(r, "prod", Tensor::prod, Tensor::prod_dim);
+    r.op("prod", |a| {
+        let (x, dim) = (a.tensor("input")?, a.opt_int("dim")?);
+        let (keepdim, dtype) = (a.bool_or("keepdim", false)?, a.opt_dtype("dtype")?);
+        Ok(match (dtype, dim) {
+            (Some(dtype), dim) => x.prod_as(dim, keepdim, dtype)?,
+            (None, Some(dim)) => x.prod_dim(dim, keepdim)?,
+            (None, None) => x.prod()?,
+        })
+    });
+    r.op("aminmax", |a| {
+        let x = a.tensor("input")?;
+        Ok(x.aminmax(a.opt_int("dim")?, a.bool_or("keepdim", false)?)?)
+    });
+    r.op("count_nonzero", |a| {
+        let x = a.tensor("input")?;
+        Ok(x.count_nonzero(a.opt_ints("dim")?.unwrap_or_default())?)
+    });
+    r.op("dist", |a| {
+        let (x, y) = (a.tensor("input")?, a.tensor("other")?);
+        Ok(x.dist(&y, a.float_or("p", 2.0)?)?)
+    });
+    r.unary("trace", Tensor::matrix_trace);
+    r.unary("corrcoef", Tensor::corrcoef);
+    r.op("cov", |a| {
+        let (x, correction) = (a.tensor("input")?, a.float_or("correction", 1.0)?);
+        let (fweights, aweights) = (a.opt_tensor("fweights")?, a.opt_tensor("aweights")?);
+        Ok(x.cov(correction, fweights.as_ref(), aweights.as_ref())?)
+    });
+    spread_and_mean(r, "var_mean", |x, d, c, k| x.var_mean(d, c, k));
+    spread_and_mean(r, "std_mean", |x, d, c, k| x.std_mean(d, c, k));
     one_dim(r, "argmax", Tensor::argmax, Tensor::argmax_dim);
     one_dim(r, "argmin", Tensor::argmin, Tensor::argmin_dim);
     spread(r, "var", Tensor::var, |x, d, c, k| x.var_dim(d, c, k));
@@ -95,6 +144,15 @@ fn spread(
             (None, true) => some(&x, &every(&x), correction, true)?,
             (Some(dims), _) => some(&x, &dims, correction, keepdim)?,
         })
+    });
+}
+
+/// As [`spread`], with the mean.
+fn spread_and_mean(r: &mut Registry, name: &'static str, f: fn(&Tensor, &[isize], f64, bool) -> Result<(Tensor, Tensor)>) {
+    r.op(name, move |a| {
+        let x = a.tensor("input")?;
+        let (dims, correction, keepdim) = spread_arguments(a)?;
+        Ok(f(&x, &dims.unwrap_or_default(), correction, keepdim)?)
     });
 }
 

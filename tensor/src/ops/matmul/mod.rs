@@ -1,9 +1,16 @@
 //! Matrix products.
 
+mod add;
+mod contract;
+mod einsum;
+mod vector;
+
 use rushlight_backend::op::Matmul;
 use rushlight_backend::{Error, Result};
 
 use crate::{Tensor, Tensors, apply1};
+
+pub use contract::ContractDims;
 
 impl Tensor {
     /// PyTorch's `matmul`: matrices are multiplied, leading dimensions broadcast; a vector on the left is a row, on the right a column, and its

@@ -1,14 +1,25 @@
 //! Over dimensions: sums, means, extrema.
 //!
-//! `x.sum()` reduces all dimensions, `x.sum_dim(dims, keepdim)` some of them.
+//! `x.sum()` reduces all dimensions, `x.sum_dim(dims, keepdim)` some of them, `x.sum_as(dims, keepdim, dtype)` in another dtype.
+
+pub mod masked;
+pub(crate) mod norm;
+mod spread;
+mod statistics;
 
 use rushlight_backend::op::{Reduce, Reduction};
-use rushlight_backend::{DType, Dims, Result, normalize_dim, normalize_dims};
+use rushlight_backend::{DType, Dims, Error, Result, normalize_dim, normalize_dims};
 
 use crate::{IntoSizes, Tensor, Tensors, apply, apply1, default_dtype};
 
 fn all_dims(x: &Tensor) -> Dims {
     (0..x.dim()).collect()
+}
+
+/// The dimensions named; all if none is.
+fn dims_or_all(op: &'static str, x: &Tensor, dims: impl IntoSizes) -> Result<Dims> {
+    let dims = dims.into_sizes();
+    if dims.is_empty() { Ok(all_dims(x)) } else { some_dims(op, x, dims) }
 }
 
 fn some_dims(op: &'static str, x: &Tensor, dims: impl IntoSizes) -> Result<Dims> {
@@ -53,6 +64,69 @@ impl Tensor {
         self.wide()?.reduce(Reduction::Sum, some_dims("sum", self, dims)?, keepdim)
     }
 
+    /// The sum over dimensions (none named: all) of the elements converted to a dtype, in that dtype: PyTorch's argument `dtype`.
+    ///
+    /// # Errors
+    /// If a dimension does not exist or is named twice.
+    ///
+    /// ```
+    /// # use rushlight_tensor::{DType, Tensor};
+    /// let x = Tensor::new(&[[1.5f32, 2.5], [3.0, 4.0]])?;
+    /// assert_eq!(x.sum_as(1, false, DType::I32)?.to_vec::<i32>()?, [3, 7]);
+    /// # Ok::<(), rushlight_tensor::Error>(())
+    /// ```
+    pub fn sum_as(&self, dims: impl IntoSizes, keepdim: bool, dtype: DType) -> Result<Tensor> {
+        self.reduce_as(Reduction::Sum, dims_or_all("sum", self, dims)?, keepdim, dtype)
+    }
+
+    /// Sums and products in a dtype. Booleans are reduced as int64 and then compared with 0.
+    fn reduce_as(&self, kind: Reduction, dims: Dims, keepdim: bool, dtype: DType) -> Result<Tensor> {
+        let x = self.to_dtype(dtype)?;
+        if dtype == DType::Bool {
+            return x.wide()?.reduce(kind, dims, keepdim)?.ne(0);
+        }
+        x.reduce(kind, dims, keepdim)
+    }
+
+    /// The sum over dimensions (none named: all) of the elements that are not NaN. Integers and booleans give int64.
+    ///
+    /// # Errors
+    /// If a dimension does not exist or is named twice, or the tensor is complex.
+    pub fn nansum(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        if self.dtype().is_complex() {
+            return Err(Error::dtype("nansum", "does not take complex numbers"));
+        }
+        let dims = dims_or_all("nansum", self, dims)?;
+        self.without_nan()?.wide()?.reduce(Reduction::Sum, dims, keepdim)
+    }
+
+    /// Zeros in the place of NaN.
+    fn without_nan(&self) -> Result<Tensor> {
+        if self.dtype().is_float() { self.isnan()?.where_(0.0, self) } else { Ok(self.clone()) }
+    }
+
+    /// The mean over dimensions (none named: all) of the elements that are not NaN; NaN where there are none. Floats only.
+    ///
+    /// # Errors
+    /// If a dimension does not exist or is named twice, or the tensor is not floating point.
+    pub fn nanmean(&self, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
+        if !self.dtype().is_float() {
+            return Err(Error::dtype("nanmean", format!("wants a floating-point tensor, got {}", self.dtype())));
+        }
+        let dims = dims_or_all("nanmean", self, dims)?;
+        let count = self.with_trace(None).isnan()?.logical_not()?.wide()?.reduce(Reduction::Sum, dims.clone(), keepdim)?;
+        self.without_nan()?.reduce(Reduction::Sum, dims, keepdim)?.div(&count)
+    }
+
+    /// How many elements over dimensions (none named: all) are not 0, as int64.
+    ///
+    /// # Errors
+    /// If a dimension does not exist or is named twice.
+    pub fn count_nonzero(&self, dims: impl IntoSizes) -> Result<Tensor> {
+        let dims = dims_or_all("count_nonzero", self, dims)?;
+        self.with_trace(None).ne(0)?.wide()?.reduce(Reduction::Sum, dims, false)
+    }
+
     /// The sum over what broadcasting this shape to the tensor's repeated: the transpose of `expand`.
     ///
     /// # Errors
@@ -83,6 +157,14 @@ impl Tensor {
         self.reduce(Reduction::Mean, some_dims("mean", self, dims)?, keepdim)
     }
 
+    /// The mean over dimensions (none named: all) of the elements converted to a dtype, which must be a float.
+    ///
+    /// # Errors
+    /// If the dtype is not floating point, or a dimension does not exist or is named twice.
+    pub fn mean_as(&self, dims: impl IntoSizes, keepdim: bool, dtype: DType) -> Result<Tensor> {
+        self.to_dtype(dtype)?.reduce(Reduction::Mean, dims_or_all("mean", self, dims)?, keepdim)
+    }
+
     /// The product of all elements. Integers and booleans give int64.
     ///
     /// # Errors
@@ -99,36 +181,16 @@ impl Tensor {
         self.wide()?.reduce(Reduction::Prod, some_dims("prod", self, dim)?, keepdim)
     }
 
-    /// The variance over all elements, with Bessel's correction (PyTorch's default, `correction` = 1).
+    /// The product over one dimension (or all) of the elements converted to a dtype, in that dtype.
     ///
     /// # Errors
-    /// If the tensor is not floating point.
-    pub fn var(&self, correction: f64) -> Result<Tensor> {
-        self.reduce(Reduction::Var { correction }, all_dims(self), false)
-    }
-
-    /// The variance over dimensions: squared deviations from the mean, divided by the number of elements less `correction`.
-    ///
-    /// # Errors
-    /// If the tensor is not floating point, or a dimension does not exist or is named twice.
-    pub fn var_dim(&self, dims: impl IntoSizes, correction: f64, keepdim: bool) -> Result<Tensor> {
-        self.reduce(Reduction::Var { correction }, some_dims("var", self, dims)?, keepdim)
-    }
-
-    /// The square root of the variance over all elements.
-    ///
-    /// # Errors
-    /// As [`var`](Tensor::var).
-    pub fn std(&self, correction: f64) -> Result<Tensor> {
-        self.var(correction)?.sqrt()
-    }
-
-    /// The square root of the variance over dimensions.
-    ///
-    /// # Errors
-    /// As [`var_dim`](Tensor::var_dim).
-    pub fn std_dim(&self, dims: impl IntoSizes, correction: f64, keepdim: bool) -> Result<Tensor> {
-        self.var_dim(dims, correction, keepdim)?.sqrt()
+    /// If the dimension does not exist.
+    pub fn prod_as(&self, dim: impl Into<Option<isize>>, keepdim: bool, dtype: DType) -> Result<Tensor> {
+        let dims = match dim.into() {
+            Some(dim) => some_dims("prod", self, dim)?,
+            None => all_dims(self),
+        };
+        self.reduce_as(Reduction::Prod, dims, keepdim, dtype)
     }
 
     /// The largest element of all; equal ones share the gradient.
@@ -136,7 +198,7 @@ impl Tensor {
     /// # Errors
     /// If there are no elements.
     pub fn max(&self) -> Result<Tensor> {
-        self.reduce(Reduction::Amax, all_dims(self), false)
+        self.extreme_of_all(Reduction::Amax)
     }
 
     /// The smallest element of all; equal ones share the gradient.
@@ -144,7 +206,7 @@ impl Tensor {
     /// # Errors
     /// If there are no elements.
     pub fn min(&self) -> Result<Tensor> {
-        self.reduce(Reduction::Amin, all_dims(self), false)
+        self.extreme_of_all(Reduction::Amin)
     }
 
     /// The largest elements over dimensions; equal ones share the gradient. No dimensions means all.
@@ -163,10 +225,30 @@ impl Tensor {
         self.extreme(Reduction::Amin, "amin", dims, keepdim)
     }
 
+    /// An extremum that is NaN hands its gradient to the elements that are NaN.
+    fn extreme_of_all(&self, kind: Reduction) -> Result<Tensor> {
+        let extreme = self.reduce(kind, all_dims(self), false)?;
+        if extreme.trace().is_some() && extreme.to_f64()?.is_nan() {
+            let nan = self.with_trace(None).isnan()?;
+            return nan.where_(self, 0)?.sum()?.div(&nan.sum()?);
+        }
+        Ok(extreme)
+    }
+
+    /// The smallest and the largest elements of a dimension (or of all): min, max. Equal ones share the gradient.
+    ///
+    /// # Errors
+    /// If there are no elements, or the dimension does not exist.
+    pub fn aminmax(&self, dim: impl Into<Option<isize>>, keepdim: bool) -> Result<(Tensor, Tensor)> {
+        let dims = match dim.into() {
+            Some(dim) => some_dims("aminmax", self, dim)?,
+            None => all_dims(self),
+        };
+        Ok((self.reduce(Reduction::Amin, dims.clone(), keepdim)?, self.reduce(Reduction::Amax, dims, keepdim)?))
+    }
+
     fn extreme(&self, kind: Reduction, op: &'static str, dims: impl IntoSizes, keepdim: bool) -> Result<Tensor> {
-        let dims = dims.into_sizes();
-        let dims = if dims.is_empty() { all_dims(self) } else { some_dims(op, self, dims)? };
-        self.reduce(kind, dims, keepdim)
+        self.reduce(kind, dims_or_all(op, self, dims)?, keepdim)
     }
 
     /// The largest elements of a dimension and their places (the first of equals): values, indices.

@@ -1,0 +1,4 @@
+//! Linear algebra.
+
+pub(crate) mod norm;
+pub(crate) mod triangle;
