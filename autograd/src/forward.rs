@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use rushlight_backend::{Meta, Op};
-use rushlight_tensor::{Error, Input, Inputs, Result, Tensor, Tensors, Trace, Tracer, apply, decompose};
+use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose};
 use smallvec::SmallVec;
 
 use crate::rule::{Ctx, Kind, jvp, rule_of};
@@ -54,36 +54,42 @@ impl Tracer for Dual {
         self.level
     }
 
-    fn lower(&self, tensor: &Tensor) -> Tensor {
-        tensor.with_trace(self.below.clone())
+    fn below(&self) -> Option<&Trace> {
+        self.below.as_ref()
     }
 
-    fn apply(&self, op: Op, inputs: Inputs<'_>) -> Result<Tensors> {
-        if rule_of(&op).kind() == Kind::Decomposed {
-            let handles: SmallVec<[&Tensor; 3]> = inputs.iter().map(Input::tensor).collect();
-            if let Some(result) = decompose(&op, &handles) {
-                return result;
-            }
-        }
-        let (primals, tangents): (Vec<Tensor>, Vec<Option<Tensor>>) = inputs.iter().map(|i| split_dual(self.level, i.tensor())).unzip();
-        let outputs = apply(op.clone(), &primals)?;
-        if !outputs.iter().any(|y| y.dtype().is_differentiable()) {
-            return Ok(outputs);
-        }
-        let input_metas: SmallVec<[Meta; 3]> = primals.iter().map(|x| x.meta().to_meta()).collect();
-        let output_metas: SmallVec<[Meta; 1]> = outputs.iter().map(|y| y.meta().to_meta()).collect();
-        let needs: SmallVec<[bool; 4]> = tangents.iter().map(Option::is_some).collect();
-        let primals: SmallVec<[Option<Tensor>; 3]> = primals.into_iter().map(Some).collect();
-        let known: SmallVec<[Option<Tensor>; 1]> = outputs.iter().cloned().map(Some).collect();
-        let ctx = Ctx { op: &op, inputs: &primals, outputs: &known, input_metas: &input_metas, output_metas: &output_metas, needs: &needs };
-        let results = jvp(&ctx, &tangents)?;
-        Ok(outputs
-            .iter()
-            .enumerate()
-            .map(|(i, y)| match results.get(i).cloned().flatten() {
-                Some(t) if y.dtype().is_differentiable() => dual(self.level, y, t),
-                _ => y.clone(),
-            })
-            .collect())
+    fn reader(&self) -> Reader {
+        push_forward
     }
+}
+
+/// Runs an operation on tensors of which some carry a tangent of this level.
+fn push_forward(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
+    let handles: SmallVec<[Tensor; 3]> = inputs.iter_mut().map(Input::take).collect();
+    if rule_of(op).kind() == Kind::Decomposed {
+        let handles: SmallVec<[&Tensor; 3]> = handles.iter().collect();
+        if let Some(result) = decompose(op, &handles) {
+            return result;
+        }
+    }
+    let (primals, tangents): (Vec<Tensor>, Vec<Option<Tensor>>) = handles.iter().map(|t| split_dual(level, t)).unzip();
+    let outputs = apply(op.clone(), &primals)?;
+    if !outputs.iter().any(|y| y.dtype().is_differentiable()) {
+        return Ok(outputs);
+    }
+    let input_metas: SmallVec<[Meta; 3]> = primals.iter().map(|x| x.meta().to_meta()).collect();
+    let output_metas: SmallVec<[Meta; 1]> = outputs.iter().map(|y| y.meta().to_meta()).collect();
+    let needs = tangents.iter().enumerate().fold(0, |mask, (i, t)| mask | u64::from(t.is_some()) << i.min(63));
+    let primals: SmallVec<[Option<Tensor>; 3]> = primals.into_iter().map(Some).collect();
+    let known: SmallVec<[Option<Tensor>; 1]> = outputs.iter().cloned().map(Some).collect();
+    let ctx = Ctx { op, inputs: &primals, outputs: &known, input_metas: &input_metas, output_metas: &output_metas, needs };
+    let results = jvp(&ctx, &tangents)?;
+    Ok(outputs
+        .iter()
+        .enumerate()
+        .map(|(i, y)| match results.get(i).cloned().flatten() {
+            Some(t) if y.dtype().is_differentiable() => dual(level, y, t),
+            _ => y.clone(),
+        })
+        .collect())
 }

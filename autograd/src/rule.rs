@@ -62,7 +62,8 @@ pub struct Ctx<'a> {
     pub(crate) outputs: &'a [Option<Tensor>],
     pub(crate) input_metas: &'a [Meta],
     pub(crate) output_metas: &'a [Meta],
-    pub(crate) needs: &'a [bool],
+    /// Bit i for the i-th input.
+    pub(crate) needs: u64,
 }
 
 impl Ctx<'_> {
@@ -105,7 +106,7 @@ impl Ctx<'_> {
 
     /// Whether somebody wants the gradient of the i-th input.
     pub fn needs(&self, i: usize) -> bool {
-        self.needs.get(i).copied().unwrap_or(false)
+        self.needs >> i.min(63) & 1 == 1
     }
 }
 
@@ -126,6 +127,14 @@ pub trait Rule {
     /// Those of its operations.
     fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         pointwise_vjp(|i| self.partial(ctx, i), ctx, grads)
+    }
+
+    /// As [`vjp`](Rule::vjp), with gradients that are given away: their memory may become that of the result.
+    ///
+    /// # Errors
+    /// Those of its operations.
+    fn vjp_in_place(&self, ctx: &Ctx<'_>, grads: Grads) -> Result<Grads> {
+        self.vjp(ctx, &grads)
     }
 
     /// For [`Kind::Pointwise`]: the derivative of the output with respect to the i-th input, element by element. `None` is zero.
@@ -181,11 +190,11 @@ pub fn rule_of(op: &Op) -> &dyn Rule {
 }
 
 /// Reverse mode for one operation.
-pub(crate) fn vjp(ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
+pub(crate) fn vjp(ctx: &Ctx<'_>, grads: Grads) -> Result<Grads> {
     let rule = rule_of(ctx.op);
     match rule.kind() {
         Kind::NotDifferentiable | Kind::Decomposed => Err(missing(ctx.op, "reverse")),
-        _ => rule.vjp(ctx, grads),
+        _ => rule.vjp_in_place(ctx, grads),
     }
 }
 

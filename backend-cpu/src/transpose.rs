@@ -15,6 +15,9 @@ const GRAIN: usize = 1 << 15;
 /// Whether copying this layout into order is worth [`transpose`].
 pub(crate) fn is_transposed(layout: &Layout) -> bool {
     let (shape, strides) = (layout.shape(), layout.strides());
+    if shape.len() < 2 {
+        return false;
+    }
     let Some(row) = shape.iter().rposition(|&n| n != 1) else { return false };
     layout.numel() >= SMALL
         && strides[row].unsigned_abs() > 1

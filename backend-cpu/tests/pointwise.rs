@@ -265,7 +265,8 @@ fn memory_given_away_is_reused() {
     let layout = Layout::contiguous(&[5]);
     let outputs = [rushlight_backend::Meta::new(&[5], DType::F32)];
     let op = Pointwise::Unary(Unary::Square).into();
-    let mut args = [rushlight_backend::Arg::owned(storage, &layout, DType::F32)];
+    let mut given = Some(storage);
+    let mut args = [rushlight_backend::Arg::owned(&mut given, &layout, DType::F32)];
     let out = rushlight_backend::Backend::run(&rushlight_backend_cpu::CPU, &op, &mut args, &outputs).unwrap().unwrap();
     assert_eq!(std::sync::Arc::as_ptr(&out[0]) as *const u8, place);
 }

@@ -29,8 +29,8 @@ pub struct Arg<'a> {
 
 enum Source<'a> {
     Borrowed(&'a Storage),
-    Owned(Storage),
-    Taken,
+    /// Empty once a kernel has taken it.
+    Owned(&'a mut Option<Storage>),
 }
 
 impl<'a> Arg<'a> {
@@ -42,7 +42,7 @@ impl<'a> Arg<'a> {
 
     /// An input that the caller gives away: if nobody else holds it the kernel may reuse its memory.
     #[inline]
-    pub fn owned(storage: Storage, layout: &'a Layout, dtype: DType) -> Arg<'a> {
+    pub fn owned(storage: &'a mut Option<Storage>, layout: &'a Layout, dtype: DType) -> Arg<'a> {
         Arg { storage: Source::Owned(storage), layout, dtype }
     }
 
@@ -54,8 +54,7 @@ impl<'a> Arg<'a> {
     pub fn storage(&self) -> Result<&Storage> {
         match &self.storage {
             Source::Borrowed(s) => Ok(s),
-            Source::Owned(s) => Ok(s),
-            Source::Taken => Err(Error::value("backend", "the memory of this input was taken by the kernel")),
+            Source::Owned(s) => s.as_ref().ok_or_else(|| Error::value("backend", "the memory of this input was taken by the kernel")),
         }
     }
 
@@ -77,15 +76,18 @@ impl<'a> Arg<'a> {
         self.dtype
     }
 
+    /// Whether it was given away.
+    #[inline]
+    pub fn is_given(&self) -> bool {
+        matches!(self.storage, Source::Owned(_))
+    }
+
     /// The memory itself, if it was given away and nobody else holds it: the kernel may write its result there.
     #[inline]
     pub fn take_unique(&mut self) -> Option<Storage> {
         let Source::Owned(storage) = &mut self.storage else { return None };
-        Arc::get_mut(storage)?;
-        match std::mem::replace(&mut self.storage, Source::Taken) {
-            Source::Owned(storage) => Some(storage),
-            _ => None,
-        }
+        Arc::get_mut(storage.as_mut()?)?;
+        storage.take()
     }
 }
 

@@ -4,17 +4,36 @@ use smallvec::SmallVec;
 
 use crate::{Error, Result};
 
-/// The sizes of the dimensions, outermost first. Up to 5 dimensions lie inline.
-pub type Shape = SmallVec<[usize; 5]>;
+/// The sizes of the dimensions, outermost first. Up to 4 dimensions lie inline.
+pub type Shape = SmallVec<[usize; 4]>;
 /// Steps between neighbours along each dimension, in elements.
-pub type Strides = SmallVec<[isize; 5]>;
+pub type Strides = SmallVec<[isize; 4]>;
 /// Dimension numbers.
-pub type Dims = SmallVec<[usize; 5]>;
+pub type Dims = SmallVec<[usize; 4]>;
 
 /// The number of elements of a shape.
 #[inline]
 pub fn numel(shape: &[usize]) -> usize {
     shape.iter().product()
+}
+
+/// A shape that lies inline, without a call to copy it.
+#[inline]
+pub(crate) fn shape_of(sizes: &[usize]) -> Shape {
+    if sizes.len() > 4 {
+        return Shape::from_slice(sizes);
+    }
+    let mut inline = [1; 4];
+    for (to, &from) in inline.iter_mut().zip(sizes) {
+        *to = from;
+    }
+    Shape::from_buf_and_len(inline, sizes.len())
+}
+
+/// Whether two shapes are the same: a comparison of slices is a call, which costs more than comparing a few numbers.
+#[inline]
+pub fn same_shape(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
 }
 
 /// Shape, strides and offset: element `[i, j, ...]` lies at `offset + i * strides[0] + j * strides[1] + ...`.
@@ -29,20 +48,31 @@ impl Layout {
     /// Row-major elements from the start of memory.
     #[inline]
     pub fn contiguous(shape: &[usize]) -> Layout {
-        Layout::of_shape(Shape::from_slice(shape))
+        let n = shape.len();
+        if n > 4 {
+            return Layout::contiguous_of_many(shape);
+        }
+        // Every operation comes through here for its result: the buffers are filled in registers.
+        let (mut sizes, mut strides, mut step) = ([1; 4], [1; 4], 1isize);
+        for i in (0..4).rev() {
+            if let Some(&size) = shape.get(i) {
+                sizes[i] = size;
+                strides[i] = step;
+                step *= size.max(1) as isize;
+            }
+        }
+        Layout { shape: Shape::from_buf_and_len(sizes, n), strides: Strides::from_buf_and_len(strides, n), offset: 0 }
     }
 
-    /// As [`contiguous`](Layout::contiguous), for a shape that is given away.
-    #[inline]
-    pub fn of_shape(shape: Shape) -> Layout {
-        let n = shape.len();
-        let mut strides = if n <= 5 { Strides::from_buf_and_len([1; 5], n) } else { SmallVec::from_elem(1, n) };
+    #[cold]
+    fn contiguous_of_many(shape: &[usize]) -> Layout {
+        let mut strides: Strides = SmallVec::from_elem(1, shape.len());
         let mut step = 1isize;
-        for i in (0..n).rev() {
-            strides[i] = step;
-            step *= shape[i].max(1) as isize;
+        for (stride, &size) in strides.iter_mut().zip(shape).rev() {
+            *stride = step;
+            step *= size.max(1) as isize;
         }
-        Layout { shape, strides, offset: 0 }
+        Layout { shape: Shape::from_slice(shape), strides, offset: 0 }
     }
 
     /// A layout from its parts. The caller answers for its staying inside the memory that it is used with.

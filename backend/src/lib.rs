@@ -23,7 +23,7 @@ pub use dtype::DType;
 pub use element::Element;
 pub use error::{Error, ErrorKind, Result};
 pub use generator::{Engine, Generator, default_generator, manual_seed};
-pub use layout::{Dims, Layout, Shape, Strides, broadcast_shapes, normalize_dim, normalize_dims, numel};
+pub use layout::{Dims, Layout, Shape, Strides, broadcast_shapes, normalize_dim, normalize_dims, numel, same_shape};
 pub use op::{Meta, MetaRef, Metas, Op};
 pub use scalar::Scalar;
 

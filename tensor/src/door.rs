@@ -1,25 +1,38 @@
 //! The one door through which everything is computed.
 
-use rushlight_backend::{Arg, Error, Layout, Meta, MetaRef, Op, Result, Storage, Storages};
+use rushlight_backend::{Arg, DType, Error, Layout, MetaRef, Metas, Op, Result, Storage};
 use smallvec::SmallVec;
 
-use crate::{Device, Tensor, decompose};
+use crate::tracer::Reader;
+use crate::{Device, Tensor, Trace, decompose};
 
 /// An input of an operation: lent, or given away so that its memory may be reused.
 pub enum Input<'a> {
     /// Lent.
     Ref(&'a Tensor),
+    /// Lent, as a tracer's level below sees it: with another trace than its handle carries.
+    Below(&'a Tensor, Option<&'a Trace>),
     /// Given away.
     Own(Tensor),
 }
 
-impl Input<'_> {
-    /// The tensor.
+impl<'a> Input<'a> {
+    /// The tensor, for its values, shape, dtype and device. What it carries here is what [`trace`](Input::trace) says.
     #[inline]
     pub fn tensor(&self) -> &Tensor {
         match self {
-            Input::Ref(t) => t,
+            Input::Ref(t) | Input::Below(t, _) => t,
             Input::Own(t) => t,
+        }
+    }
+
+    /// What the tensor carries for a tracer.
+    #[inline]
+    pub fn trace(&self) -> Option<&Trace> {
+        match self {
+            Input::Ref(t) => t.trace(),
+            Input::Below(_, trace) => *trace,
+            Input::Own(t) => t.trace(),
         }
     }
 
@@ -27,8 +40,19 @@ impl Input<'_> {
     pub fn into_tensor(self) -> Tensor {
         match self {
             Input::Ref(t) => t.clone(),
+            Input::Below(t, trace) => t.with_trace(trace.cloned()),
             Input::Own(t) => t,
         }
+    }
+
+    /// Takes the tensor out of a slice; an empty one stays behind.
+    pub fn take(&mut self) -> Tensor {
+        std::mem::replace(self, Input::Ref(Tensor::nothing())).into_tensor()
+    }
+
+    /// A handle of the tensor.
+    pub fn to_tensor(&self) -> Tensor {
+        self.tensor().with_trace(self.trace().cloned())
     }
 }
 
@@ -65,9 +89,11 @@ pub type Tensors = SmallVec<[Tensor; 1]>;
 /// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
 pub fn apply<'a, I: Into<Input<'a>>>(op: impl Into<Op>, inputs: impl IntoIterator<Item = I>) -> Result<Tensors> {
-    let (op, inputs) = (op.into(), inputs.into_iter().map(Into::into).collect::<Inputs<'a>>());
-    let device = inputs.first().map_or_else(Device::cpu, |i| i.tensor().device());
-    enter(device, op, inputs)
+    let mut list = Inputs::new();
+    for input in inputs {
+        list.push(input.into());
+    }
+    apply_slice(&op.into(), &mut list)
 }
 
 /// Runs an operation with one result.
@@ -75,39 +101,71 @@ pub fn apply<'a, I: Into<Input<'a>>>(op: impl Into<Op>, inputs: impl IntoIterato
 /// # Errors
 /// As [`apply`].
 pub fn apply1<'a, I: Into<Input<'a>>>(op: impl Into<Op>, inputs: impl IntoIterator<Item = I>) -> Result<Tensor> {
-    apply(op, inputs).map(first)
+    apply(op, inputs).and_then(first)
 }
 
 /// Runs an operation on a device. For operations without inputs.
 ///
 /// # Errors
 /// As [`apply`].
-pub fn apply_on(device: Device, op: impl Into<Op>, inputs: Inputs<'_>) -> Result<Tensors> {
-    enter(device, op.into(), inputs)
+pub fn apply_on(device: Device, op: impl Into<Op>, mut inputs: Inputs<'_>) -> Result<Tensors> {
+    enter(device, &op.into(), &mut inputs)
 }
 
-fn first(mut results: Tensors) -> Tensor {
-    results.swap_remove(0)
+/// The one result.
+#[inline]
+fn first(mut results: Tensors) -> Result<Tensor> {
+    results.pop().ok_or_else(|| Error::value("apply", "the operation has no result"))
 }
 
-fn enter(device: Device, op: Op, inputs: Inputs<'_>) -> Result<Tensors> {
-    let top = inputs.iter().filter_map(|i| i.tensor().trace()).max_by_key(|t| t.level());
-    match top.cloned() {
-        Some(trace) => trace.apply(op, inputs),
-        None => execute(device, &op, inputs),
+/// Runs an operation on inputs that lie in a slice. Those that are given away are taken out of it.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_slice(op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
+    let device = inputs.first().map_or_else(Device::cpu, |i| i.tensor().device());
+    enter(device, op, inputs)
+}
+
+/// Runs an operation with one result on inputs that lie in a slice.
+#[inline]
+pub(crate) fn apply_slice1(op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensor> {
+    apply_slice(op, inputs).and_then(first)
+}
+
+#[inline]
+fn enter(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
+    let mut top: Option<(u32, Reader)> = None;
+    for trace in inputs.iter().filter_map(Input::trace) {
+        let level = trace.level();
+        if top.is_none_or(|(highest, _)| level > highest) {
+            top = Some((level, trace.reader()));
+        }
+    }
+    match top {
+        Some((level, reader)) => reader(level, op, inputs),
+        None => execute(device, op, inputs),
     }
 }
 
+/// Below this number of elements new memory costs less than finding out whether old memory is free.
+const WORTH_REUSING: usize = 1024;
+
 /// Runs an operation on plain values.
-fn execute(device: Device, op: &Op, inputs: Inputs<'_>) -> Result<Tensors> {
-    let outputs = {
-        let mut metas: SmallVec<[MetaRef<'_>; 3]> = SmallVec::new();
-        for input in &inputs {
-            metas.push(input.tensor().meta());
+fn execute(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
+    let mut metas: SmallVec<[MetaRef<'_>; 4]> = SmallVec::new();
+    let (mut elsewhere, mut given) = (None, false);
+    for input in inputs.iter() {
+        let x = input.tensor();
+        metas.push(x.meta());
+        if x.device() != device {
+            elsewhere = Some(x.device());
         }
-        op.infer(&metas)?
-    };
-    if let Some(other) = inputs.iter().map(|i| i.tensor().device()).find(|d| *d != device) {
+        given |= matches!(input, Input::Own(_)) && x.numel() >= WORTH_REUSING;
+    }
+    let outputs = op.infer(&metas)?;
+    drop(metas);
+    if let Some(other) = elsewhere {
         return Err(Error::device(
             op.name(),
             format!("tensors are on different devices, {device} and {other}: move them with `to_device`"),
@@ -119,57 +177,62 @@ fn execute(device: Device, op: &Op, inputs: Inputs<'_>) -> Result<Tensors> {
         let x = inputs[0].tensor();
         return Ok(smallvec::smallvec![Tensor::from_parts(x.storage().clone(), layout, x.dtype(), device)]);
     }
-
-    let results = if inputs.iter().any(|i| matches!(i, Input::Own(_))) {
-        run_owned(device, op, inputs, &outputs)?
-    } else {
-        let mut args: SmallVec<[Arg<'_>; 3]> = SmallVec::new();
-        for input in &inputs {
-            args.push(borrowed(input.tensor()));
-        }
-        run(device, op, &mut args, &outputs)?
-    };
-    match results {
-        Ran::Done(storages) => {
-            let mut tensors = Tensors::new();
-            for (storage, meta) in storages.into_iter().zip(outputs) {
-                tensors.push(Tensor::from_parts(storage, Layout::of_shape(meta.shape), meta.dtype, device));
-            }
-            Ok(tensors)
-        }
-        Ran::Decomposed(tensors) => Ok(tensors),
+    if given {
+        return run_owned(device, op, inputs, outputs);
     }
+    let mut args: SmallVec<[Arg<'_>; 4]> = SmallVec::new();
+    for input in inputs.iter() {
+        args.push(borrowed(input.tensor()));
+    }
+    run(device, op, &mut args, outputs)
 }
 
-enum Ran {
-    Done(Storages),
-    Decomposed(Tensors),
-}
-
+#[inline]
 fn borrowed(t: &Tensor) -> Arg<'_> {
     Arg::borrowed(t.storage(), t.layout(), t.dtype())
 }
 
 /// Runs the kernel, or the decomposition if the backend declines.
 #[inline]
-fn run(device: Device, op: &Op, args: &mut [Arg<'_>], outputs: &[Meta]) -> Result<Ran> {
-    match device.backend().run(op, args, outputs)? {
-        Some(storages) => Ok(Ran::Done(storages)),
-        None => run_decomposed(device, op, args).map(Ran::Decomposed),
+fn run(device: Device, op: &Op, args: &mut [Arg<'_>], outputs: Metas) -> Result<Tensors> {
+    let Some(storages) = device.backend().run(op, args, &outputs)? else { return run_decomposed(device, op, args) };
+    let mut tensors = Tensors::new();
+    for (storage, meta) in storages.into_iter().zip(&outputs) {
+        tensors.push(Tensor::from_parts(storage, Layout::contiguous(&meta.shape), meta.dtype, device));
     }
+    Ok(tensors)
+}
+
+/// An input while its operation runs.
+enum Held<'a> {
+    Lent(&'a Tensor),
+    Shared(Tensor),
+    /// Nobody else has a handle. Perhaps nobody else has the memory either: the kernel finds that out.
+    Owned {
+        storage: Option<Storage>,
+        layout: Layout,
+        dtype: DType,
+    },
 }
 
 /// Inputs that were given away are taken apart, so that the kernel sees whether it may reuse their memory.
-fn run_owned(device: Device, op: &Op, inputs: Inputs<'_>, outputs: &[Meta]) -> Result<Ran> {
-    let mut held: SmallVec<[Held<'_>; 3]> = inputs.into_iter().map(Held::new).collect();
-    let owned: SmallVec<[Option<Storage>; 3]> = held.iter_mut().map(Held::take_storage).collect();
-    let mut args: SmallVec<[Arg<'_>; 3]> = SmallVec::new();
-    for (h, storage) in held.iter().zip(owned) {
-        args.push(match (h, storage) {
-            (Held::Owned { layout, dtype, .. }, Some(storage)) => Arg::owned(storage, layout, *dtype),
-            (Held::Owned { .. }, None) => return Err(Error::value(op.name(), "an input has no memory")),
-            (Held::Ref(t), _) => borrowed(t),
-            (Held::Shared(t), _) => borrowed(t),
+fn run_owned(device: Device, op: &Op, inputs: &mut [Input<'_>], outputs: Metas) -> Result<Tensors> {
+    let mut held: SmallVec<[Held<'_>; 4]> = SmallVec::new();
+    for input in inputs {
+        held.push(match input {
+            Input::Ref(t) | Input::Below(t, _) => Held::Lent(t),
+            Input::Own(_) => match input.take().into_data() {
+                Ok(d) => Held::Owned { storage: Some(d.storage), layout: d.layout, dtype: d.dtype },
+                Err(t) => Held::Shared(t),
+            },
+        });
+    }
+    let mut args: SmallVec<[Arg<'_>; 4]> = SmallVec::new();
+    for h in &mut held {
+        args.push(match h {
+            Held::Owned { storage, layout, dtype } => Arg::owned(storage, layout, *dtype),
+            Held::Lent(t) => borrowed(t),
+            Held::Shared(t) => borrowed(t),
         });
     }
     run(device, op, &mut args, outputs)
@@ -183,37 +246,7 @@ fn run_decomposed(device: Device, op: &Op, args: &[Arg<'_>]) -> Result<Tensors> 
         .collect::<Result<SmallVec<[Tensor; 3]>>>()?;
     let tensors: SmallVec<[&Tensor; 3]> = tensors.iter().collect();
     decompose(op, &tensors).unwrap_or_else(|| {
-        let got = metas_text(&tensors);
+        let got: Vec<String> = tensors.iter().map(|t| format!("{}{:?}", t.dtype(), t.shape())).collect();
         Err(Error::unsupported(op.name(), format!("the backend `{device}` does not take {}", got.join(", "))))
     })
-}
-
-fn metas_text(tensors: &[&Tensor]) -> Vec<String> {
-    tensors.iter().map(|t| format!("{}{:?}", t.dtype(), t.shape())).collect()
-}
-
-/// An input while its operation runs.
-enum Held<'a> {
-    Ref(&'a Tensor),
-    Shared(Tensor),
-    Owned { storage: Option<Storage>, layout: Layout, dtype: rushlight_backend::DType },
-}
-
-impl<'a> Held<'a> {
-    fn new(input: Input<'a>) -> Held<'a> {
-        match input {
-            Input::Ref(t) => Held::Ref(t),
-            Input::Own(t) => match t.into_data() {
-                Ok(d) => Held::Owned { storage: Some(d.storage), layout: d.layout, dtype: d.dtype },
-                Err(t) => Held::Shared(t),
-            },
-        }
-    }
-
-    fn take_storage(&mut self) -> Option<Storage> {
-        match self {
-            Held::Owned { storage, .. } => storage.take(),
-            _ => None,
-        }
-    }
 }

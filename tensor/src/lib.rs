@@ -30,7 +30,7 @@ mod tracer;
 pub use decompose::decompose;
 pub use defaults::{default_dtype, set_default_dtype};
 pub use device::Device;
-pub use door::{Input, Inputs, Tensors, apply, apply_on, apply1};
+pub use door::{Input, Inputs, Tensors, apply, apply_on, apply_slice, apply1};
 pub use operand::Operand;
 pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
@@ -47,4 +47,4 @@ pub use rushlight_backend::{
 pub use rushlight_backend_cpu::threads::{num_threads, set_num_threads};
 pub use sizes::{IntoSizes, Sizes};
 pub use tensor::Tensor;
-pub use tracer::{Trace, Tracer};
+pub use tracer::{Reader, Trace, Tracer};

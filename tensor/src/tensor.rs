@@ -1,8 +1,8 @@
 //! The tensor type.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use rushlight_backend::{DType, Element, Error, Layout, MetaRef, Result, Storage};
+use rushlight_backend::{Buffer, DType, Element, Error, Layout, MetaRef, Result, Storage};
 
 use crate::{Device, Trace};
 
@@ -39,19 +39,32 @@ impl Tensor {
         Ok(Tensor::from_parts(storage, layout, dtype, device))
     }
 
+    #[inline]
     pub(crate) fn from_parts(storage: Storage, layout: Layout, dtype: DType, device: Device) -> Tensor {
         Tensor { data: Arc::new(Data { storage, layout, dtype, device }), trace: None }
     }
 
+    /// An empty tensor that costs nothing: the place of one that was taken away.
+    pub(crate) fn nothing() -> &'static Tensor {
+        struct Nothing;
+        impl Buffer for Nothing {
+            fn bytes(&self) -> usize {
+                0
+            }
+        }
+        static NOTHING: LazyLock<Tensor> =
+            LazyLock::new(|| Tensor::from_parts(Arc::new(Nothing), Layout::contiguous(&[0]), DType::F32, Device::cpu()));
+        &NOTHING
+    }
+
     /// The parts of a tensor that nobody else holds a handle of, or the tensor back.
     pub(crate) fn into_data(self) -> std::result::Result<Data, Tensor> {
-        match self.trace {
-            None => Arc::try_unwrap(self.data).map_err(|data| Tensor { data, trace: None }),
-            trace => Err(Tensor { data: self.data, trace }),
-        }
+        let Tensor { data, trace } = self;
+        Arc::try_unwrap(data).map_err(|data| Tensor { data, trace })
     }
 
     /// The sizes of the dimensions.
+    #[inline]
     pub fn shape(&self) -> &[usize] {
         self.data.layout.shape()
     }
@@ -76,21 +89,25 @@ impl Tensor {
     }
 
     /// The element type.
+    #[inline]
     pub fn dtype(&self) -> DType {
         self.data.dtype
     }
 
     /// Where the tensor lives.
+    #[inline]
     pub fn device(&self) -> Device {
         self.data.device
     }
 
     /// How the elements lie in memory.
+    #[inline]
     pub fn layout(&self) -> &Layout {
         &self.data.layout
     }
 
     /// The memory. Others may hold it too, so it is for reading.
+    #[inline]
     pub fn storage(&self) -> &Storage {
         &self.data.storage
     }
@@ -101,23 +118,33 @@ impl Tensor {
     }
 
     /// Shape and dtype, as shape rules take them.
+    #[inline]
     pub fn meta(&self) -> MetaRef<'_> {
         MetaRef { shape: self.shape(), dtype: self.dtype() }
     }
 
     /// What this tensor carries for a tracer.
+    #[inline]
     pub fn trace(&self) -> Option<&Trace> {
         self.trace.as_ref()
     }
 
     /// The same values with another trace, or none.
+    #[inline]
     pub fn with_trace(&self, trace: Option<Trace>) -> Tensor {
         Tensor { data: self.data.clone(), trace }
     }
 
     /// As [`with_trace`](Tensor::with_trace), without counting a reference.
-    pub fn into_traced(self, trace: Trace) -> Tensor {
-        Tensor { data: self.data, trace: Some(trace) }
+    #[inline]
+    pub fn into_traced(self, trace: Option<Trace>) -> Tensor {
+        Tensor { data: self.data, trace }
+    }
+
+    /// Replaces what this handle carries.
+    #[inline]
+    pub fn set_trace(&mut self, trace: Option<Trace>) {
+        self.trace = trace;
     }
 
     /// Whether both are handles of the same memory with the same layout.

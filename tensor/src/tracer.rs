@@ -5,26 +5,33 @@ use std::sync::Arc;
 
 use rushlight_backend::{Op, Result};
 
-use crate::{Inputs, Tensor, Tensors};
+use crate::{Input, Tensor, Tensors};
 
 /// What a traced tensor carries.
 pub type Trace = Arc<dyn Tracer>;
 
+/// How a tracer sees operations: its level, the operation, and inputs of which at least one carries a trace of that level and none a higher one.
+///
+/// The reader looks at the inputs without its level (see [`Input::Below`]), runs the operation on them through the door again
+/// ([`apply_slice`](crate::apply_slice)), does its own part, and wraps the results ([`Tensor::into_traced`]).
+pub type Reader = fn(u32, &Op, &mut [Input<'_>]) -> Result<Tensors>;
+
 /// Sees every operation on the tensors that carry it: the reverse tape, forward tangents, graph capture are tracers.
 ///
-/// Tracers nest by level. Of the traces that an operation's inputs carry the door picks the one of the highest level and calls its
-/// [`apply`](Tracer::apply). That one looks at the inputs without its level ([`lower`](Tracer::lower)), runs the operation on them
-/// through the door again, does its own part, and wraps the results ([`Tensor::with_trace`]).
+/// Tracers nest by level. Of the traces that an operation's inputs carry the door picks the highest level and calls that trace's
+/// [`reader`](Tracer::reader): a plain function, for the trace itself is one of the inputs'.
 pub trait Tracer: Any + Send + Sync {
     /// The level. Higher ones see an operation first.
     fn level(&self) -> u32;
 
-    /// The tensor that lies under `tensor`, which carries this trace.
-    fn lower(&self, tensor: &Tensor) -> Tensor;
+    /// What lies under this trace.
+    fn below(&self) -> Option<&Trace>;
 
-    /// Runs an operation at least one of whose inputs carries a trace of this level, and none a higher one.
-    ///
-    /// # Errors
-    /// Those of the operation and of the tracer.
-    fn apply(&self, op: Op, inputs: Inputs<'_>) -> Result<Tensors>;
+    /// What runs an operation on tensors that carry such traces.
+    fn reader(&self) -> Reader;
+
+    /// The tensor that lies under `tensor`, which carries this trace.
+    fn lower(&self, tensor: &Tensor) -> Tensor {
+        tensor.with_trace(self.below().cloned())
+    }
 }

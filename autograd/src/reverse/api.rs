@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use rushlight_tensor::{Error, Result, Tensor, Trace, Tracer};
+use rushlight_tensor::{Error, Result, Tensor, Trace};
 
 use super::backward::{Pass, Target, lock};
-use super::node::{Node, NodeKind, Var, next_id};
+use super::node::{Node, NodeKind, next_id, node_of};
 use crate::level::tape_level;
 
 /// What a backward pass does with the graph. The default frees it and does not record itself.
@@ -72,11 +72,11 @@ pub trait Autograd: Sized {
     fn backward_with(&self, grad: Option<&Tensor>, options: BackwardOptions) -> Result<()>;
 }
 
-/// The trace of the tape that a tensor carries on top.
-fn var_of(t: &Tensor) -> Option<(&Trace, &Var, &Arc<Node>)> {
+/// The node that a tensor carries on top, and which of its outputs the tensor is.
+fn var_of(t: &Tensor) -> Option<(&Trace, &Node, usize)> {
     let trace = t.trace()?;
-    let var = Var::of(trace)?;
-    Some((trace, var, var.node()?))
+    let (node, index) = node_of(trace)?;
+    Some((trace, node, index))
 }
 
 /// A new leaf of this level over a tensor.
@@ -87,13 +87,13 @@ pub(crate) fn leaf_at(level: u32, t: &Tensor) -> Result<Tensor> {
             format!("only floating-point and complex tensors can require gradients, got {}", t.dtype()),
         ));
     }
-    let node = Arc::new(Node { id: next_id(), level, kind: NodeKind::Leaf(Mutex::new(None)) });
-    Ok(t.with_trace(Some(Var::new(node, 0, t.trace().cloned()))))
+    let node = Node { id: next_id(), level, below: t.trace().cloned(), kind: NodeKind::Leaf(Mutex::new(None)) };
+    Ok(t.with_trace(Some(Arc::new(node))))
 }
 
 /// The gradient from which a pass starts at an output.
 fn seed(op: &'static str, y: &Tensor, grad: Option<&Tensor>, create_graph: bool) -> Result<(Trace, Tensor)> {
-    let Some((trace, var, _)) = var_of(y) else {
+    let Some((trace, node, _)) = var_of(y) else {
         return Err(Error::autograd(op, "the tensor does not require gradients and was made by no recorded operation"));
     };
     let grad = match grad {
@@ -104,7 +104,7 @@ fn seed(op: &'static str, y: &Tensor, grad: Option<&Tensor>, create_graph: bool)
             ));
         }
         Some(g) => match g.trace() {
-            Some(t) if !create_graph && t.level() == var.level() => t.lower(g),
+            Some(t) if !create_graph && t.level() == node.level => t.lower(g),
             _ => g.clone(),
         },
         None if y.numel() == 1 => y.ones_like()?,
@@ -135,11 +135,11 @@ impl Autograd for Tensor {
     }
 
     fn is_leaf(&self) -> bool {
-        var_of(self).is_none_or(|(_, _, node)| matches!(node.kind, NodeKind::Leaf(_)))
+        var_of(self).is_none_or(|(_, node, _)| matches!(node.kind, NodeKind::Leaf(_)))
     }
 
     fn grad(&self) -> Option<Tensor> {
-        match &var_of(self)?.2.kind {
+        match &var_of(self)?.1.kind {
             NodeKind::Leaf(cell) => lock(cell).clone(),
             NodeKind::Op(_) => None,
         }
@@ -154,7 +154,7 @@ impl Autograd for Tensor {
                 format!("a gradient {}{:?} does not fit a tensor {}{:?}", g.dtype(), g.shape(), self.dtype(), self.shape()),
             ));
         }
-        match var_of(self).map(|(_, _, node)| &node.kind) {
+        match var_of(self).map(|(_, node, _)| &node.kind) {
             Some(NodeKind::Leaf(cell)) => {
                 *lock(cell) = grad;
                 Ok(())
@@ -164,7 +164,7 @@ impl Autograd for Tensor {
     }
 
     fn grad_fn(&self) -> Option<&'static str> {
-        match &var_of(self)?.2.kind {
+        match &var_of(self)?.1.kind {
             NodeKind::Leaf(_) => None,
             NodeKind::Op(op) => Some(op.op.name()),
         }
@@ -205,8 +205,8 @@ pub fn grad_of(
         .iter()
         .enumerate()
         .map(|(i, x)| {
-            let (_, var, node) = var_of(x).ok_or_else(|| Error::autograd("grad", format!("input {i} does not require gradients")))?;
-            Ok(Target { node: node.id, index: var.index })
+            let (_, node, index) = var_of(x).ok_or_else(|| Error::autograd("grad", format!("input {i} does not require gradients")))?;
+            Ok(Target { node: node.id, index })
         })
         .collect::<Result<Vec<_>>>()?;
     let roots = outputs

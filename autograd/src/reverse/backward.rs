@@ -1,13 +1,14 @@
 //! The backward pass: nodes in reverse order of creation, without recursion, freeing as it goes.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rushlight_backend::op::{Binary, Pointwise};
+use rushlight_backend::same_shape;
 use rushlight_tensor::{Error, Input, Result, Tensor, Trace, apply1};
-use smallvec::SmallVec;
 
-use super::node::{Node, NodeKind, OpNode, Var};
+use super::node::{Node, NodeKind, OpNode, node_of, owned_node_of, trace_of};
 use crate::rule::{Ctx, Grads, vjp};
 
 /// What to do with gradients that arrive.
@@ -29,7 +30,7 @@ pub(crate) struct Target {
 
 struct Pending {
     node: Arc<Node>,
-    grads: SmallVec<[Option<Tensor>; 1]>,
+    grads: Grads,
 }
 
 /// Memory of a mutex whose holder panicked is as good as before: every change is one assignment.
@@ -74,9 +75,10 @@ impl Pass<'_> {
                     if id == oldest {
                         continue;
                     }
-                    grads.resize(op.output_metas.len(), None);
-                    let results = self.differentiate(&node, op, &grads)?;
-                    drop(grads);
+                    while grads.len() < op.output_metas.len() {
+                        grads.push(None);
+                    }
+                    let results = self.differentiate(&node, op, grads)?;
                     for (edge, grad) in op.edges.iter().zip(results) {
                         if let (Some(edge), Some(grad)) = (edge, grad) {
                             frontier.push(edge, grad, oldest)?;
@@ -88,8 +90,9 @@ impl Pass<'_> {
         Ok(found)
     }
 
-    fn differentiate(&self, node: &Arc<Node>, op: &OpNode, grads: &[Option<Tensor>]) -> Result<Grads> {
-        let Some(mut saved) = lock(&op.saved).read(self.retain_graph) else {
+    fn differentiate(&self, node: &Arc<Node>, op: &OpNode, grads: Grads) -> Result<Grads> {
+        let mut saved = lock(&op.saved);
+        if saved.freed {
             return Err(Error::autograd(
                 "backward",
                 format!(
@@ -97,31 +100,40 @@ impl Pass<'_> {
                     op.op.name()
                 ),
             ));
-        };
-        if self.create_graph {
-            for (x, edge) in saved.inputs.iter_mut().zip(&op.edges) {
-                if let Some(edge) = edge {
-                    *x = x.take().map(|t| t.into_traced(edge.clone()));
+        }
+        let traced = self.create_graph.then(|| {
+            let mut traced = saved.clone();
+            for (x, edge) in traced.inputs.iter_mut().zip(&op.edges) {
+                if let (Some(x), Some(edge)) = (x, edge) {
+                    x.set_trace(Some(edge.clone()));
                 }
             }
-            for (i, y) in saved.outputs.iter_mut().enumerate() {
-                *y = y.take().map(|t| t.into_traced(Var::new(node.clone(), i, op.outputs_below[i].clone())));
+            for (i, y) in traced.outputs.iter_mut().enumerate() {
+                let below = || op.others_below.get(i.wrapping_sub(1)).cloned().flatten();
+                if let Some(y) = y {
+                    y.set_trace(Some(trace_of(node, i, below())));
+                }
             }
-        }
-        let needs: SmallVec<[bool; 4]> = op.edges.iter().map(Option::is_some).collect();
+            traced
+        });
+        let seen = traced.as_ref().unwrap_or(&saved);
         let ctx = Ctx {
             op: &op.op,
-            inputs: &saved.inputs,
-            outputs: &saved.outputs,
+            inputs: &seen.inputs,
+            outputs: &seen.outputs,
             input_metas: &op.input_metas,
             output_metas: &op.output_metas,
-            needs: &needs,
+            needs: op.edges.iter().enumerate().fold(0, |mask, (i, edge)| mask | u64::from(edge.is_some()) << i.min(63)),
         };
         let results = vjp(&ctx, grads)?;
+        if !self.retain_graph {
+            saved.free();
+        }
+        drop(saved);
         for (i, g) in results.iter().enumerate() {
             if let Some(g) = g
-                && needs.get(i) == Some(&true)
-                && (g.shape() != op.input_metas[i].shape.as_slice() || g.dtype() != op.input_metas[i].dtype)
+                && op.edges.get(i).is_some_and(Option::is_some)
+                && (!same_shape(g.shape(), &op.input_metas[i].shape) || g.dtype() != op.input_metas[i].dtype)
             {
                 let wanted = &op.input_metas[i];
                 return Err(Error::autograd(
@@ -159,31 +171,28 @@ impl Frontier {
 
     /// Adds a gradient to those that wait for an output's node.
     fn push(&mut self, trace: &Trace, grad: Tensor, oldest: u64) -> Result<()> {
-        let Some((var, node)) = Var::of(trace).and_then(|v| Some((v, v.node()?))) else {
-            return Err(Error::autograd("backward", "the tensor is not on the tape"));
-        };
-        let id = node.id;
+        let off = || Error::autograd("backward", "the tensor is not on the tape");
+        let (&Node { id, .. }, index) = node_of(trace).ok_or_else(off)?;
         if id < oldest {
             return Ok(());
         }
-        let new = || Pending { node: node.clone(), grads: SmallVec::new() };
+        let new = || owned_node_of(trace).map(|node| Pending { node, grads: Grads::new() });
         let pending = match &mut self.youngest {
-            Some((youngest, _)) if id < *youngest => self.others.entry(id).or_insert_with(new),
+            Some((youngest, pending)) if id == *youngest => pending,
+            Some((youngest, _)) if id < *youngest => match self.others.entry(id) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(new().ok_or_else(off)?),
+            },
             youngest => {
-                if youngest.as_ref().is_none_or(|(y, _)| *y != id)
-                    && let Some((older, pending)) = youngest.replace((id, new()))
-                {
+                if let Some((older, pending)) = youngest.take() {
                     self.others.insert(older, pending);
                 }
-                match youngest {
-                    Some((_, pending)) => pending,
-                    None => return Ok(()),
-                }
+                &mut youngest.insert((id, new().ok_or_else(off)?)).1
             }
         };
-        if pending.grads.len() <= var.index {
-            pending.grads.resize(var.index + 1, None);
+        while pending.grads.len() <= index {
+            pending.grads.push(None);
         }
-        accumulate(&mut pending.grads[var.index], grad)
+        accumulate(&mut pending.grads[index], grad)
     }
 }

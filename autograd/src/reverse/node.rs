@@ -1,20 +1,22 @@
-//! What the tape is made of: nodes, and the traces that tensors carry.
+//! What the tape is made of: nodes, which are the traces that tensors carry.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rushlight_backend::{Meta, Op};
-use rushlight_tensor::{Inputs, Result, Tensor, Tensors, Trace, Tracer};
+use rushlight_tensor::{Reader, Tensor, Trace, Tracer};
 use smallvec::SmallVec;
 
 use super::tape;
 
-/// One recorded operation, or a leaf.
+/// One recorded operation, or a leaf. It is the trace of its first output; others have an [`Output`].
 pub(crate) struct Node {
     /// Nodes are numbered as they are made: an operation's number is larger than those of its inputs' nodes.
     pub(crate) id: u64,
     pub(crate) level: u32,
+    /// What lies under the first output.
+    pub(crate) below: Option<Trace>,
     pub(crate) kind: NodeKind,
 }
 
@@ -30,16 +32,16 @@ pub(crate) struct OpNode {
     pub(crate) edges: Edges,
     pub(crate) input_metas: SmallVec<[Meta; 2]>,
     pub(crate) output_metas: SmallVec<[Meta; 1]>,
-    /// What lies under each output; with it an output is made again from its value.
-    pub(crate) outputs_below: SmallVec<[Option<Trace>; 1]>,
-    /// What the rule's `vjp` reads; taken by the backward pass that frees the graph.
+    /// What lies under each output but the first.
+    pub(crate) others_below: Vec<Option<Trace>>,
+    /// What the rule's `vjp` reads; emptied by the backward pass that frees the graph.
     pub(crate) saved: Mutex<Saved>,
 }
 
 pub(crate) type Edges = SmallVec<[Option<Trace>; 2]>;
 
 /// Values that the rule reads, without this level's trace: those of inputs are in the edges.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Saved {
     pub(crate) inputs: SmallVec<[Option<Tensor>; 2]>,
     pub(crate) outputs: SmallVec<[Option<Tensor>; 1]>,
@@ -47,16 +49,11 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
-    /// The values, left in place if the graph is retained; `None` if an earlier pass has taken them.
-    pub(crate) fn read(&mut self, retain: bool) -> Option<Saved> {
-        if self.freed {
-            return None;
+    /// Frees the values. A node that saved none can be gone through again.
+    pub(crate) fn free(&mut self) {
+        for slot in self.inputs.iter_mut().chain(&mut self.outputs) {
+            self.freed |= slot.take().is_some();
         }
-        let holds = self.inputs.iter().chain(&self.outputs).any(Option::is_some);
-        if retain || !holds {
-            return Some(Saved { inputs: self.inputs.clone(), outputs: self.outputs.clone(), freed: false });
-        }
-        Some(std::mem::replace(self, Saved { freed: true, ..Saved::default() }))
     }
 }
 
@@ -65,60 +62,90 @@ pub(crate) fn next_id() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The trace of a tensor on the tape: which output of which node it is.
-pub(crate) struct Var {
-    /// Only taken out when the trace is dropped.
-    node: Option<Arc<Node>>,
-    pub(crate) index: usize,
-    pub(crate) below: Option<Trace>,
-    level: u32,
+/// The trace of an output that is not its node's first.
+struct Output {
+    node: Arc<Node>,
+    index: usize,
+    below: Option<Trace>,
 }
 
-impl Var {
-    pub(crate) fn new(node: Arc<Node>, index: usize, below: Option<Trace>) -> Trace {
-        let level = node.level;
-        Arc::new(Var { node: Some(node), index, below, level })
-    }
+/// The trace of a node's output.
+pub(crate) fn trace_of(node: &Arc<Node>, index: usize, below: Option<Trace>) -> Trace {
+    if index == 0 { node.clone() } else { Arc::new(Output { node: node.clone(), index, below }) }
+}
 
-    /// The trace as one of the tape's, if it is.
-    #[inline]
-    pub(crate) fn of(trace: &Trace) -> Option<&Var> {
-        let any: &dyn Any = &**trace;
-        any.downcast_ref()
+/// Which output of which node a trace stands for, if it is one of a tape.
+#[inline]
+pub(crate) fn node_of(trace: &Trace) -> Option<(&Node, usize)> {
+    let any: &dyn Any = &**trace;
+    if let Some(node) = any.downcast_ref() {
+        return Some((node, 0));
     }
+    any.downcast_ref::<Output>().map(|o| (&*o.node, o.index))
+}
 
-    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
-        self.node.as_ref()
+/// As [`node_of`], to keep.
+pub(crate) fn owned_node_of(trace: &Trace) -> Option<Arc<Node>> {
+    let any: Arc<dyn Any + Send + Sync> = trace.clone();
+    match any.downcast() {
+        Ok(node) => Some(node),
+        Err(any) => any.downcast_ref::<Output>().map(|o| o.node.clone()),
     }
 }
 
-impl Tracer for Var {
+impl Tracer for Node {
     fn level(&self) -> u32 {
         self.level
     }
 
-    fn lower(&self, tensor: &Tensor) -> Tensor {
-        tensor.with_trace(self.below.clone())
+    fn below(&self) -> Option<&Trace> {
+        self.below.as_ref()
     }
 
-    fn apply(&self, op: Op, inputs: Inputs<'_>) -> Result<Tensors> {
-        tape::record(self.level, op, inputs)
+    fn reader(&self) -> Reader {
+        tape::record
     }
+}
+
+impl Tracer for Output {
+    fn level(&self) -> u32 {
+        self.node.level
+    }
+
+    fn below(&self) -> Option<&Trace> {
+        self.below.as_ref()
+    }
+
+    fn reader(&self) -> Reader {
+        tape::record
+    }
+}
+
+/// The node of a trace that nobody else holds.
+fn alone(trace: &mut Trace) -> Option<&mut Node> {
+    // Reading the count first saves the two locked instructions of `get_mut` where others hold the trace, which is the usual case.
+    if Arc::strong_count(trace) > 1 {
+        return None;
+    }
+    let any: &mut dyn Any = Arc::get_mut(trace)?;
+    if any.is::<Node>() {
+        return any.downcast_mut();
+    }
+    Arc::get_mut(&mut any.downcast_mut::<Output>()?.node)
 }
 
 /// Dropping the last handle of a long chain would recurse once a node; instead, what each node alone holds is dropped in a loop.
 impl Drop for Node {
     fn drop(&mut self) {
         let NodeKind::Op(op) = &mut self.kind else { return };
-        let mut pending: Edges = std::mem::take(&mut op.edges);
+        // The usual case in a backward pass: others hold every input's node, even when all edges are gone.
+        if op.edges.iter().flatten().all(|edge| Arc::strong_count(edge) > op.edges.len()) {
+            return;
+        }
+        let mut pending = std::mem::take(&mut op.edges);
         while let Some(edge) = pending.pop() {
             let Some(mut trace) = edge else { continue };
-            let Some(alone) = Arc::get_mut(&mut trace) else { continue };
-            let any: &mut dyn Any = alone;
-            let Some(node) = any.downcast_mut::<Var>().and_then(|var| var.node.take()) else { continue };
-            if let Some(mut node) = Arc::into_inner(node)
-                && let NodeKind::Op(op) = &mut node.kind
-            {
+            if let Some(Node { kind: NodeKind::Op(op), .. }) = alone(&mut trace) {
                 pending.append(&mut op.edges);
             }
         }

@@ -1,8 +1,8 @@
 //! Element by element.
 
-use rushlight_backend::Scalar;
 use rushlight_backend::op::{Binary, GradUses, Pointwise, Rounding, Unary};
-use rushlight_tensor::{Result, Tensor, apply1, unary_derivative};
+use rushlight_backend::{Scalar, same_shape};
+use rushlight_tensor::{Input, Result, Tensor, apply1, unary_derivative};
 
 use crate::rule::{Ctx, Grads, Kind, Rule, Saves, only};
 
@@ -105,6 +105,27 @@ impl Rule for Pointwise {
                 })
                 .collect::<Result<_>>()?,
         })
+    }
+
+    fn vjp_in_place(&self, ctx: &Ctx<'_>, mut grads: Grads) -> Result<Grads> {
+        use Binary::*;
+        let whole = |i: usize, g: &Tensor| !ctx.needs(1 - i) && same_shape(ctx.input_meta(i).shape, g.shape()) && !g.dtype().is_complex();
+        let i = usize::from(!ctx.needs(0));
+        let results = match (self, grads.first_mut().and_then(Option::take)) {
+            (Pointwise::Binary(Add), Some(g)) if whole(i, &g) => g,
+            (Pointwise::Binary(Mul), Some(g)) if whole(i, &g) => apply1(*self, [Input::Own(g), Input::Ref(ctx.input(1 - i)?)])?,
+            (Pointwise::Unary(f), Some(g)) if *f != Unary::Neg && f.grad_uses() != GradUses::Nothing => {
+                let saved = if f.grad_uses() == GradUses::Input { ctx.input(0)? } else { ctx.output(0)? };
+                return Ok(smallvec::smallvec![Some(apply1(Pointwise::UnaryGrad(*f), [Input::Own(g), Input::Ref(saved)])?)]);
+            }
+            (_, g) => return self.vjp(ctx, &[g]),
+        };
+        let mut out = Grads::new();
+        if i == 1 {
+            out.push(None);
+        }
+        out.push(Some(results));
+        Ok(out)
     }
 
     fn partial(&self, ctx: &Ctx<'_>, i: usize) -> Result<Option<Tensor>> {

@@ -4,7 +4,7 @@
 //! that is the result's own memory, or whose elements are computed in a wider type is staged block by block through the stack.
 
 use half::slice::HalfFloatSliceExt;
-use rushlight_backend::{Complex32, Complex64, Layout, bf16, f16};
+use rushlight_backend::{Complex32, Complex64, Layout, bf16, f16, same_shape};
 
 use crate::buffer::{Bool, Plain};
 use crate::simd::dispatch;
@@ -109,7 +109,7 @@ pub(super) fn drive<S: Lane, D: Lane, const N: usize>(
     }
     // The usual case, without any staging: everything lies in order.
     let whole = sources.each_ref().map(|s| match s.data {
-        Some(data) if s.layout.is_contiguous() && s.layout.shape() == shape => S::direct(&data[s.layout.offset()..][..out.len()]),
+        Some(data) if s.layout.is_contiguous() && same_shape(s.layout.shape(), shape) => S::direct(&data[s.layout.offset()..][..out.len()]),
         _ => None,
     });
     if D::direct_mut(&mut []).is_some() && whole.iter().all(Option::is_some) {

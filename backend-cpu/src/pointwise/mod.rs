@@ -44,10 +44,14 @@ pub(crate) fn run(op: &Pointwise, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> R
 #[cold]
 fn run_ordered(op: &Pointwise, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Storage> {
     let layouts: SmallVec<[Layout; 3]> = inputs.iter().map(|x| Layout::contiguous(x.shape())).collect();
+    let mut copies: SmallVec<[Option<Storage>; 3]> = SmallVec::new();
+    for x in inputs {
+        copies.push(if is_transposed(x.layout()) { Some(shape::contiguous(x)?) } else { None });
+    }
     let mut args: SmallVec<[Arg<'_>; 3]> = SmallVec::new();
-    for (x, layout) in inputs.iter().zip(&layouts) {
-        args.push(match is_transposed(x.layout()) {
-            true => Arg::owned(shape::contiguous(x)?, layout, x.dtype()),
+    for ((x, layout), copy) in inputs.iter().zip(&layouts).zip(&mut copies) {
+        args.push(match copy.is_some() {
+            true => Arg::owned(copy, layout, x.dtype()),
             false => Arg::borrowed(x.storage()?, x.layout(), x.dtype()),
         });
     }
@@ -77,6 +81,9 @@ fn unsupported(name: &'static str, dtype: DType) -> Error {
 
 /// The memory of an input, if the result may be written there: it was given away and its elements lie just as the result's will.
 pub(crate) fn reusable(arg: &mut Arg<'_>, shape: &[usize], dtype: DType) -> Option<Storage> {
+    if !arg.is_given() {
+        return None;
+    }
     let layout = arg.layout();
     let fits = arg.dtype() == dtype
         && layout.shape() == shape

@@ -53,11 +53,12 @@ pub(crate) fn run<R: Element>(op: impl Into<Op>, inputs: Vec<Input<'_>>) -> Resu
     let outputs = op.infer(&metas)?;
     let kept: Vec<Storage> = inputs.iter().filter(|i| !i.3).map(|i| i.0.clone()).collect();
     let mut kept = kept.iter();
-    let mut args: Vec<Arg<'_>> = inputs
-        .into_iter()
-        .map(|(s, l, d, give)| match give {
-            true => Arg::owned(s, l, d),
-            false => Arg::borrowed(kept.next().unwrap(), l, d),
+    let mut given: Vec<_> = inputs.into_iter().map(|(s, l, d, give)| (give.then_some(s), l, d)).collect();
+    let mut args: Vec<Arg<'_>> = given
+        .iter_mut()
+        .map(|(s, l, d)| match s.is_some() {
+            true => Arg::owned(s, l, *d),
+            false => Arg::borrowed(kept.next().unwrap(), l, *d),
         })
         .collect();
     let storages = CPU.run(&op, &mut args, &outputs)?.expect("the backend takes it");

@@ -46,8 +46,9 @@ pub struct Meta {
 
 impl Meta {
     /// A shape and a dtype.
+    #[inline]
     pub fn new(shape: &[usize], dtype: DType) -> Meta {
-        Meta { shape: Shape::from_slice(shape), dtype }
+        Meta { shape: crate::layout::shape_of(shape), dtype }
     }
 
     /// The number of elements.
@@ -75,6 +76,7 @@ pub struct MetaRef<'a> {
 
 impl MetaRef<'_> {
     /// The same, owned.
+    #[inline]
     pub fn to_meta(self) -> Meta {
         Meta::new(self.shape, self.dtype)
     }

@@ -4,6 +4,7 @@
 //! condition besides). Scalars are parameters of the operation, not tensors.
 
 use super::{MetaRef, Metas, exactly, one, same_dtype};
+use crate::layout::{same_shape, shape_of};
 use crate::{DType, Error, Result, Scalar, broadcast_shapes};
 
 /// An operation on each element.
@@ -322,25 +323,25 @@ impl Pointwise {
                 if *f == Unary::Neg && x.dtype == DType::Bool {
                     return Err(Error::dtype(name, "negation of booleans is not defined (logical_not is what is meant)"));
                 }
-                one(x.shape.into(), if f.is_predicate() { DType::Bool } else { x.dtype })
+                one(shape_of(x.shape), if f.is_predicate() { DType::Bool } else { x.dtype })
             }
             Pointwise::Binary(f) => {
                 let [x, y] = exactly(name, inputs)?;
                 let dtype = f.result(same_dtype(name, inputs)?)?;
-                let shape = if x.shape == y.shape { x.shape.into() } else { broadcast_shapes(name, &[x.shape, y.shape])? };
+                let shape = if same_shape(x.shape, y.shape) { shape_of(x.shape) } else { broadcast_shapes(name, &[x.shape, y.shape])? };
                 one(shape, dtype)
             }
             Pointwise::WithScalar { op, .. } => {
                 let [x] = exactly(name, inputs)?;
-                one(x.shape.into(), op.result(x.dtype)?)
+                one(shape_of(x.shape), op.result(x.dtype)?)
             }
             Pointwise::UnaryGrad(_) => {
                 let [g, x] = exactly(name, inputs)?;
                 let dtype = same_dtype(name, inputs)?;
-                if g.shape != x.shape {
+                if !same_shape(g.shape, x.shape) {
                     return Err(Error::shape(name, format!("the gradient has shape {:?}, the tensor {:?}", g.shape, x.shape)));
                 }
-                one(x.shape.into(), dtype)
+                one(shape_of(x.shape), dtype)
             }
             Pointwise::Where => {
                 let [c, x, y] = exactly(name, inputs)?;
@@ -352,7 +353,7 @@ impl Pointwise {
             }
             Pointwise::Cast(dtype) => {
                 let [x] = exactly(name, inputs)?;
-                one(x.shape.into(), *dtype)
+                one(shape_of(x.shape), *dtype)
             }
         }
     }

@@ -3,6 +3,7 @@
 use rushlight_backend::op::{Binary, Pointwise, Rounding, Unary};
 use rushlight_backend::{DType, Error, Result, Scalar, promote};
 
+use crate::door::apply_slice1;
 use crate::{Device, Input, Operand, Tensor, Tensors, apply1, default_dtype};
 
 impl Operand<'_> {
@@ -49,7 +50,7 @@ fn no_bool_in_sub(op: Binary, x: &Tensor, other: Operand<'_>) -> Result<()> {
 pub(crate) fn binary(op: Binary, x: Input<'_>, other: Operand<'_>) -> Result<Tensor> {
     match other {
         Operand::Tensor(y) if x.tensor().dtype() == y.dtype() && compute_type(op, y.dtype()) == y.dtype() => {
-            apply1(Pointwise::Binary(op), [x, Input::Ref(y)])
+            apply_slice1(&Pointwise::Binary(op).into(), &mut [x, Input::Ref(y)])
         }
         Operand::Tensor(y) => {
             no_bool_in_sub(op, x.tensor(), other)?;
@@ -76,14 +77,14 @@ fn with_scalar(op: Binary, x: Input<'_>, scalar: Scalar, reflected: bool) -> Res
     if integer_power {
         return Err(Error::value("pow", "integers to negative integer powers are not allowed"));
     }
-    apply1(Pointwise::WithScalar { op, scalar, reflected }, [cast(x, compute_type(op, common))?])
+    apply_slice1(&Pointwise::WithScalar { op, scalar, reflected }.into(), &mut [cast(x, compute_type(op, common))?])
 }
 
 /// `f(x)`; integers become the default float type where the function needs it.
 pub(crate) fn unary(f: Unary, x: Input<'_>) -> Result<Tensor> {
     let dtype = x.tensor().dtype();
     let x = if dtype.is_differentiable() || f.takes_integers() { x } else { cast(x, default_dtype())? };
-    apply1(Pointwise::Unary(f), [x])
+    apply_slice1(&Pointwise::Unary(f).into(), &mut [x])
 }
 
 macro_rules! unary_methods {
