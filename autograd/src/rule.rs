@@ -169,7 +169,11 @@ pub fn only<'a>(ctx: &Ctx<'_>, grads: &'a [Option<Tensor>]) -> Result<&'a Tensor
     grads.first().and_then(Option::as_ref).ok_or_else(|| Error::autograd(ctx.op.name(), "no gradient arrived at the output"))
 }
 
-fn pointwise_vjp(partial: impl Fn(usize) -> Result<Option<Tensor>>, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
+/// The gradients of an operation that works element by element, from its partial derivatives.
+///
+/// # Errors
+/// Those of the operations.
+pub(crate) fn pointwise_vjp(partial: impl Fn(usize) -> Result<Option<Tensor>>, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
     let g = only(ctx, grads)?;
     (0..ctx.input_count())
         .map(|i| {

@@ -104,6 +104,46 @@ fn batch_norm() -> Result<()> {
 }
 
 #[test]
+fn group_norm() -> Result<()> {
+    let eps = 1e-3;
+    for (shape, groups) in [
+        (&[9, 4][..], 1),
+        (&[70, 300], 1),
+        (&[700, 96], 1),
+        (&[3, 5000], 2),
+        (&[5, 6, 7], 3),
+        (&[4, 70, 3, 3], 70),
+        (&[3, 8, 6, 7], 1),
+        (&[2, 4, 80, 90], 2),
+    ] {
+        let (x, c) = (normal(shape, 12).add(0.7)?, shape[1]);
+        let (w, b) = (positive(&[c], 13), normal(&[c], 14));
+        check(Norm::GroupNorm { groups, eps }, &[x.clone()], 3, 1)?;
+        check(Norm::GroupNorm { groups, eps }, &[x.clone(), w.clone(), b.clone()], 3, 3)?;
+        let statistics = apply(Norm::GroupNorm { groups, eps }, [&x, &w, &b])?;
+        let inputs = [normal(shape, 15), x, statistics[1].clone(), statistics[2].clone(), w];
+        check(Norm::GroupNormGrad { groups, eps }, &inputs[..4], 1, 2)?;
+        check(Norm::GroupNormGrad { groups, eps }, &inputs, 3, 2)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn rms_norm() -> Result<()> {
+    let eps = 1e-3;
+    for shape in [[9, 4], [70, 300], [700, 96], [3, 5000]] {
+        let (x, w) = (normal(&shape, 16).add(0.7)?, positive(&shape[1..], 17));
+        check(Norm::RmsNorm { eps }, &[x.clone()], 1, 1)?;
+        check(Norm::RmsNorm { eps }, &[x.clone(), w.clone()], 1, 2)?;
+        let factors = apply(Norm::RmsNorm { eps }, [&x])?[1].clone();
+        let inputs = [normal(&shape, 18), x, factors, w];
+        check(Norm::RmsNormGrad { eps }, &inputs[..3], 1, 2)?;
+        check(Norm::RmsNormGrad { eps }, &inputs, 2, 2)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn cross_entropy() -> Result<()> {
     for reduction in [LossReduction::Mean, LossReduction::Sum, LossReduction::None] {
         for label_smoothing in [0.0, 0.1] {

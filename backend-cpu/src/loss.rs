@@ -2,6 +2,8 @@
 //!
 //! Bound by reading the logits once (twice where a row does not stay in the first cache) and by the exponential, which is vector code.
 
+mod ctc;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -24,6 +26,10 @@ pub(crate) fn run(op: &Loss, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Opt
         (Loss::CrossEntropy(p), DType::F64) => forward::<f64>(p, inputs, outputs).map(Some),
         (Loss::CrossEntropyGrad(p), DType::F32) => backward::<f32>(p, inputs, &outputs[0]).map(|s| Some(smallvec::smallvec![s])),
         (Loss::CrossEntropyGrad(p), DType::F64) => backward::<f64>(p, inputs, &outputs[0]).map(|s| Some(smallvec::smallvec![s])),
+        (Loss::Ctc { blank, .. }, DType::F32) => ctc::forward::<f32>(*blank, inputs, outputs).map(Some),
+        (Loss::Ctc { blank, .. }, DType::F64) => ctc::forward::<f64>(*blank, inputs, outputs).map(Some),
+        (Loss::CtcGrad { blank, zero_infinity }, DType::F32) => ctc::backward::<f32>(*blank, *zero_infinity, inputs, &outputs[0]).map(Some),
+        (Loss::CtcGrad { blank, zero_infinity }, DType::F64) => ctc::backward::<f64>(*blank, *zero_infinity, inputs, &outputs[0]).map(Some),
         _ => Ok(None),
     }
 }

@@ -36,6 +36,8 @@ pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
 pub use ops::linalg::norm::NormOrder;
 pub use ops::matmul::ContractDims;
+pub use ops::loss::{CtcLoss, GaussianNllLoss, KlReduction, PoissonNllLoss, TripletMarginLoss};
+pub use ops::norm::InstanceNorm;
 pub use ops::pointwise::unary_derivative;
 pub use ops::pool::OutputSize;
 pub use ops::reduce::masked;

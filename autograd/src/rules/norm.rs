@@ -1,4 +1,6 @@
-//! Normalisations.
+//! Normalisations. Group, layer and RMS normalisation are in `norm/group.rs`.
+
+mod group;
 
 use rushlight_backend::op::{Norm, channel_shape};
 use rushlight_tensor::{Result, Tensor, apply, apply1};
@@ -85,14 +87,21 @@ fn batch_norm_jvp(eps: f64, ctx: &Ctx<'_>, tangents: &[Option<Tensor>]) -> Resul
 impl Rule for Norm {
     fn kind(&self) -> Kind {
         match self {
-            Norm::Softmax { .. } | Norm::LogSoftmax { .. } | Norm::BatchNorm { .. } => Kind::General,
-            Norm::SoftmaxGrad { .. } | Norm::LogSoftmaxGrad { .. } | Norm::BatchNormGrad { .. } => Kind::Decomposed,
+            Norm::Softmax { .. } | Norm::LogSoftmax { .. } | Norm::BatchNorm { .. } | Norm::GroupNorm { .. } | Norm::RmsNorm { .. } => {
+                Kind::General
+            }
+            Norm::SoftmaxGrad { .. }
+            | Norm::LogSoftmaxGrad { .. }
+            | Norm::BatchNormGrad { .. }
+            | Norm::GroupNormGrad { .. }
+            | Norm::RmsNormGrad { .. } => Kind::Decomposed,
         }
     }
 
     fn saves(&self, _: &[bool]) -> Saves {
         match self {
-            Norm::BatchNorm { .. } => Saves { inputs: 0b11, outputs: 0b110 },
+            Norm::BatchNorm { .. } | Norm::GroupNorm { .. } => Saves { inputs: 0b11, outputs: 0b110 },
+            Norm::RmsNorm { .. } => Saves { inputs: 0b11, outputs: 0b10 },
             _ => Saves::outputs(1),
         }
     }
@@ -100,6 +109,8 @@ impl Rule for Norm {
     fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         Ok(smallvec::smallvec![Some(match *self {
             Norm::BatchNorm { eps } => return batch_norm_vjp(eps, ctx, grads),
+            Norm::GroupNorm { groups, eps } => return group::vjp(groups, eps, ctx, grads),
+            Norm::RmsNorm { eps } => return group::rms_vjp(eps, ctx, grads),
             Norm::LogSoftmax { dim } => apply1(Norm::LogSoftmaxGrad { dim }, [only(ctx, grads)?, ctx.output(0)?])?,
             Norm::Softmax { dim } => softmax_grad(dim, ctx, only(ctx, grads)?)?,
             // Differentiated as their decompositions.
@@ -110,6 +121,8 @@ impl Rule for Norm {
     fn jvp(&self, ctx: &Ctx<'_>, tangents: &[Option<Tensor>]) -> Result<Option<Grads>> {
         Ok(match (*self, tangents) {
             (Norm::BatchNorm { eps }, _) => Some(batch_norm_jvp(eps, ctx, tangents)?),
+            (Norm::GroupNorm { groups, eps }, _) => Some(group::jvp(groups, eps, ctx, tangents)?),
+            (Norm::RmsNorm { eps }, _) => Some(group::rms_jvp(eps, ctx, tangents)?),
             (Norm::Softmax { dim }, [Some(t)]) => Some(smallvec::smallvec![Some(softmax_grad(dim, ctx, t)?)]),
             (Norm::LogSoftmax { dim }, [Some(t)]) => {
                 let weighted = ctx.output(0)?.exp()?.mul(t)?.sum_dim(dim, true)?;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rushlight_backend::{Arg, Meta, Result, Storage, Storages, numel};
 
-use super::InOrder;
 use super::channel::{affine, affine_columns, gradient, gradient_columns, moments, moments_columns, products, products_columns};
+use super::{InOrder, Shared, statistics};
 use crate::buffer::{alloc, typed_mut};
 use crate::pointwise::exp::Exp;
 use crate::threads::par_chunks;
@@ -56,26 +56,6 @@ impl Sizes {
     }
 }
 
-/// Memory of a result that tasks write in places of their own.
-struct Shared<T>(*mut T, usize);
-// SAFETY: every task writes the places of its own channels alone.
-unsafe impl<T: Send> Sync for Shared<T> {}
-
-impl<T> Shared<T> {
-    fn new(all: &mut [T]) -> Shared<T> {
-        Shared(all.as_mut_ptr(), all.len())
-    }
-
-    /// # Safety
-    /// Nobody else reads or writes these places while the slice lives.
-    #[allow(clippy::mut_from_ref)] // the caller answers for it
-    unsafe fn part(&self, at: usize, len: usize) -> &mut [T] {
-        assert!(at + len <= self.1);
-        // SAFETY: inside of the memory, and the caller has it for itself.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(at), len) }
-    }
-}
-
 /// Sums of a tile's columns, gathered to one for each channel.
 fn per_channel(columns: &[f64], inner: usize) -> impl Iterator<Item = f64> {
     columns.chunks_exact(inner).map(|c| c.iter().sum())
@@ -93,14 +73,6 @@ fn column_sums<T: Exp>(n: usize, width: usize, mut f: impl FnMut(usize, usize, &
         }
     }
     (wide_a, wide_b)
-}
-
-/// Mean and biased variance from sums of deviations from a pivot and of their squares. The pivot is the mean of the channel's first row: were it far from
-/// the others, the variance would be as large, so that no digits are lost by the difference.
-fn statistics(pivot: f64, d: f64, squares: f64, count: usize) -> (f64, f64) {
-    let n = count as f64;
-    let squares = squares - d * d / n;
-    (pivot + d / n, if squares < 0.0 { 0.0 } else { squares / n })
 }
 
 pub(super) fn forward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], eps: f64) -> Result<Storages> {

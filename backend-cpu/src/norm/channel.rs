@@ -8,7 +8,7 @@ const LANES: usize = 32;
 
 /// Two sums over the elements of a row: of `a(i)` and of `b(i)`.
 #[inline(always)]
-fn two_sums<T: Exp>(n: usize, a: impl Fn(usize) -> T, b: impl Fn(usize) -> T) -> (f64, f64) {
+pub(super) fn two_sums<T: Exp>(n: usize, a: impl Fn(usize) -> T, b: impl Fn(usize) -> T) -> (f64, f64) {
     let zero = T::narrow(0.0);
     let (mut sa, mut sb) = ([zero; LANES], [zero; LANES]);
     let whole = n / LANES * LANES;

@@ -1,7 +1,7 @@
 //! Losses that are one pass over their input.
 
-use super::{MetaRef, Metas, same_dtype, want_float, want_index};
-use crate::{Error, Meta, Result, Shape};
+use super::{MetaRef, Metas, exactly, same_dtype, want_float, want_index};
+use crate::{DType, Error, Meta, Result, Shape};
 
 /// How the losses of a batch become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,26 @@ pub enum Loss {
     /// The gradient of the cross entropy with respect to the logits. Inputs: the loss's gradient, then the two results for the backward pass, then the loss's
     /// inputs.
     CrossEntropyGrad(CrossEntropy),
+    /// `-(t log x + (1 - t) log(1 - x))` of each element, logarithms not below -100; the derivative is `(x - t) / max(x (1 - x), 1e-12)`, as in PyTorch.
+    /// Inputs: probabilities x, targets t.
+    BinaryCrossEntropy,
+    /// The negative log-likelihood of label sequences, summed over all alignments with blanks (Graves et al., 2006). Inputs: log-probabilities `[time, n,
+    /// classes]` (f32 or f64), and int64 tensors: labels `[n, longest]`, the number of time steps and of labels of each item, `[n]` both. Results: the loss of
+    /// each item (infinite where there is no alignment); for the backward pass the log-probabilities of the prefixes, `[n, time, 2 longest + 1]`.
+    Ctc {
+        /// The class that stands for no label.
+        blank: usize,
+        /// Whether items without an alignment have the gradient zero.
+        zero_infinity: bool,
+    },
+    /// The gradient of `Ctc` with respect to the log-probabilities, which are taken to be a log-softmax: as in PyTorch it is that of the softmax's input.
+    /// Inputs: the loss's gradient `[n]`, the loss's two results, its four inputs.
+    CtcGrad {
+        /// The class that stands for no label.
+        blank: usize,
+        /// Whether items without an alignment have the gradient zero.
+        zero_infinity: bool,
+    },
 }
 
 impl Loss {
@@ -63,6 +83,9 @@ impl Loss {
         match self {
             Loss::CrossEntropy(_) => "cross_entropy",
             Loss::CrossEntropyGrad(_) => "cross_entropy_backward",
+            Loss::BinaryCrossEntropy => "binary_cross_entropy",
+            Loss::Ctc { .. } => "ctc_loss",
+            Loss::CtcGrad { .. } => "ctc_loss_backward",
         }
     }
 
@@ -110,8 +133,54 @@ impl Loss {
                 same_dtype(name, &[*g, *lse, *total, *logits])?;
                 Ok(smallvec::smallvec![logits.to_meta()])
             }
+            Loss::BinaryCrossEntropy => {
+                let [x, target] = exactly(name, inputs)?;
+                want_float(name, same_dtype(name, inputs)?)?;
+                if x.shape != target.shape {
+                    return Err(Error::shape(name, format!("wants a target of the input's shape {:?}, got {:?}", x.shape, target.shape)));
+                }
+                Ok(smallvec::smallvec![x.to_meta()])
+            }
+            Loss::Ctc { blank, .. } => {
+                let [x, labels, times, lengths] = exactly(name, inputs)?;
+                check_ctc(name, *blank, x, labels, [times, lengths])?;
+                let (time, n) = (x.shape[0], x.shape[1]);
+                Ok(smallvec::smallvec![Meta::new(&[n], x.dtype), Meta::new(&[n, time, 2 * labels.shape[1] + 1], x.dtype)])
+            }
+            Loss::CtcGrad { blank, .. } => {
+                let [g, loss, alpha, x, labels, times, lengths] = exactly(name, inputs)?;
+                check_ctc(name, *blank, x, labels, [times, lengths])?;
+                same_dtype(name, &[*g, *loss, *alpha, *x])?;
+                if g.shape != &x.shape[1..2] {
+                    return Err(Error::shape(name, format!("a gradient of shape {:?} does not fit {:?}", g.shape, x.shape)));
+                }
+                Ok(smallvec::smallvec![x.to_meta()])
+            }
         }
     }
+}
+
+fn check_ctc(name: &'static str, blank: usize, x: &MetaRef<'_>, labels: &MetaRef<'_>, lengths: [&MetaRef<'_>; 2]) -> Result<()> {
+    if !matches!(x.dtype, DType::F32 | DType::F64) {
+        return Err(Error::dtype(name, format!("wants log-probabilities in float32 or float64, got {}", x.dtype)));
+    }
+    let &[_, n, classes] = x.shape else {
+        return Err(Error::shape(name, format!("wants log-probabilities [time, n, classes], got {:?}", x.shape)));
+    };
+    want_index(name, labels.dtype)?;
+    if labels.shape.len() != 2 || labels.shape[0] != n {
+        return Err(Error::shape(name, format!("labels of shape {:?} do not fit log-probabilities of shape {:?}", labels.shape, x.shape)));
+    }
+    for l in lengths {
+        want_index(name, l.dtype)?;
+        if l.shape != [n] {
+            return Err(Error::shape(name, format!("wants a length for each of {n} items, got {:?}", l.shape)));
+        }
+    }
+    if blank >= classes {
+        return Err(Error::index(name, format!("the blank {blank} is none of {classes} classes")));
+    }
+    Ok(())
 }
 
 /// The shape without the classes.

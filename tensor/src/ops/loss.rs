@@ -1,4 +1,13 @@
-//! Losses.
+//! Losses. Those that are pointwise functions and sums, and CTC, are in the files of the folder.
+
+mod ctc;
+mod margin;
+mod metric;
+mod pair;
+
+pub use ctc::CtcLoss;
+pub use metric::TripletMarginLoss;
+pub use pair::{GaussianNllLoss, KlReduction, PoissonNllLoss};
 
 use rushlight_backend::op::{CrossEntropy, Loss, LossReduction};
 use rushlight_backend::{DType, Error, Result};
@@ -98,22 +107,6 @@ impl Tensor {
             other => reduced(&losses, other),
         }
     }
-
-    /// The squared differences from the target, reduced.
-    ///
-    /// # Errors
-    /// If the shapes cannot be broadcast together.
-    pub fn mse_loss(&self, target: &Tensor, reduction: LossReduction) -> Result<Tensor> {
-        reduced(&self.sub(target)?.square()?, reduction)
-    }
-
-    /// The absolute differences from the target, reduced.
-    ///
-    /// # Errors
-    /// If the shapes cannot be broadcast together.
-    pub fn l1_loss(&self, target: &Tensor, reduction: LossReduction) -> Result<Tensor> {
-        reduced(&self.sub(target)?.abs()?, reduction)
-    }
 }
 
 /// A number for each class in the shape `[1, classes, 1, ..]`.
@@ -158,6 +151,7 @@ pub(crate) fn decompose(op: &Loss, inputs: &[&Tensor]) -> Option<Result<Tensors>
     Some(match (op, inputs) {
         (Loss::CrossEntropy(p), [x, targets, weight @ ..]) => cross_entropy(p, x, targets, weight.first().copied()),
         (Loss::CrossEntropyGrad(p), [g, _, _, x, targets, weight @ ..]) => cross_entropy_grad(p, g, x, targets, weight.first().copied()),
+        (Loss::BinaryCrossEntropy, [x, target]) => pair::binary_cross_entropy(x, target).map(|y| smallvec::smallvec![y]),
         _ => return None,
     })
 }

@@ -1,4 +1,9 @@
-//! Normalisations: softmax, log-softmax, batch normalisation.
+//! Normalisations: softmax, log-softmax, batch normalisation; the others are in the files of the folder.
+
+mod group;
+pub(crate) mod vector;
+
+pub use group::InstanceNorm;
 
 use rushlight_backend::op::{Norm, channel_shape};
 use rushlight_backend::{DType, Error, Result, normalize_dim};
@@ -107,6 +112,9 @@ impl Tensor {
         momentum: f64,
         eps: f64,
     ) -> Result<Tensor> {
+        if self.numel() == 0 && self.dim() > 0 {
+            return self.batch_norm_empty(weight, bias);
+        }
         if !training {
             return match (running_mean, running_var) {
                 (Some(mean), Some(var)) => self.batch_norm_eval(mean, var, weight, bias, eps),
@@ -126,6 +134,17 @@ impl Tensor {
         if let Some(running) = running_var {
             let n = (self.numel() / self.shape()[1].max(1)) as f64;
             update(running, var.with_trace(None).mul(n / (n - 1.0))?)?;
+        }
+        Ok(y)
+    }
+
+    /// Nothing, of the shape of the input, which may have no channels; as in PyTorch it still depends on weight and bias.
+    fn batch_norm_empty(&self, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+        let first = |v: &Tensor| v.narrow(0, 0, v.numel().min(1));
+        let mut y = self.clone();
+        for (v, product) in [(weight, true), (bias, false)] {
+            let Some(v) = v.filter(|v| v.dim() == 1 && v.numel() > 0) else { continue };
+            y = if product { y.mul(&first(v)?)? } else { y.add(&first(v)?)? };
         }
         Ok(y)
     }
@@ -183,7 +202,7 @@ fn composed(op: &Norm, inputs: &[&Tensor]) -> Result<Tensors> {
             let dx = g.sub(&mean_g)?.sub(&normal.mul(&mean_gx)?)?.mul(&scale)?;
             smallvec::smallvec![dx, dweight, dbias]
         }
-        _ => return Err(Error::value("norm", "takes other inputs")),
+        _ => return group::composed(op, inputs),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Normalisations.
 
-use rushlight_tensor::{Result, Tensor};
+use rushlight_tensor::{InstanceNorm, Result, Tensor};
 
 use crate::args::Args;
 use crate::outcome::CaseResult;
@@ -11,6 +11,67 @@ pub(super) fn register(r: &mut Registry) {
     along(r, "log_softmax", Tensor::log_softmax);
     along(r, "nn.functional.softmin", Tensor::softmin);
     r.op("nn.functional.batch_norm", batch_norm);
+    r.op("nn.functional.instance_norm", instance_norm);
+    r.op("nn.functional.layer_norm", |a| {
+        let (x, shape) = (a.tensor("input")?, a.ints("normalized_shape")?);
+        let (w, b, eps) = (a.opt_tensor("weight")?, a.opt_tensor("bias")?, a.float_or("eps", 1e-5)?);
+        Ok(x.layer_norm(shape, w.as_ref(), b.as_ref(), eps)?)
+    });
+    r.op("native_layer_norm", |a| {
+        let (x, shape) = (a.tensor("input")?, a.ints("normalized_shape")?);
+        let (w, b, eps) = (a.opt_tensor("weight")?, a.opt_tensor("bias")?, a.float_or("eps", 1e-5)?);
+        Ok(x.native_layer_norm(shape, w.as_ref(), b.as_ref(), eps)?)
+    });
+    r.op("nn.functional.group_norm", |a| {
+        let (x, groups) = (a.tensor("input")?, a.size("num_groups")?);
+        let (w, b, eps) = (a.opt_tensor("weight")?, a.opt_tensor("bias")?, a.float_or("eps", 1e-5)?);
+        Ok(x.group_norm(groups, w.as_ref(), b.as_ref(), eps)?)
+    });
+    r.op("nn.functional.rms_norm", |a| {
+        let (x, shape) = (a.tensor("input")?, a.ints("normalized_shape")?);
+        let (w, eps) = (a.opt_tensor("weight")?, a.opt_float("eps")?);
+        Ok(x.rms_norm(shape, w.as_ref(), eps)?)
+    });
+    r.op("nn.functional.local_response_norm", |a| {
+        let (x, size) = (a.tensor("input")?, a.size("size")?);
+        Ok(x.local_response_norm(size, a.float_or("alpha", 1e-4)?, a.float_or("beta", 0.75)?, a.float_or("k", 1.0)?)?)
+    });
+    r.op("nn.functional.normalize", |a| {
+        let (x, p) = (a.tensor("input")?, a.float_or("p", 2.0)?);
+        Ok(x.normalize(p, a.opt_ints("dim")?.unwrap_or_else(|| vec![1]), a.float_or("eps", 1e-12)?)?)
+    });
+    r.op("nn.functional.cosine_similarity", |a| {
+        let (x, y) = (a.tensor("x1")?, a.tensor("x2")?);
+        Ok(x.cosine_similarity(&y, a.int_or("dim", 1)?, a.float_or("eps", 1e-8)?)?)
+    });
+    r.alias("cosine_similarity", "nn.functional.cosine_similarity");
+    r.op("nn.functional.pairwise_distance", |a| {
+        let (x, y) = (a.tensor("x1")?, a.tensor("x2")?);
+        Ok(x.pairwise_distance(&y, a.float_or("p", 2.0)?, a.float_or("eps", 1e-6)?, a.bool_or("keepdim", false)?)?)
+    });
+    r.op("nn.functional.pdist", |a| Ok(a.tensor("input")?.pdist(a.float_or("p", 2.0)?)?));
+    r.alias("pdist", "nn.functional.pdist");
+    r.op("cdist", |a| {
+        let (x, y, p) = (a.tensor("x1")?, a.tensor("x2")?, a.float_or("p", 2.0)?);
+        // How it is computed.
+        a.str_or("compute_mode", "use_mm_for_euclid_dist_if_necessary")?;
+        Ok(x.cdist(&y, p)?)
+    });
+}
+
+fn instance_norm(a: &mut Args) -> CaseResult<Tensor> {
+    let x = a.tensor("input")?;
+    let (mut mean, mut var) = (a.opt_tensor("running_mean")?, a.opt_tensor("running_var")?);
+    let (weight, bias) = (a.opt_tensor("weight")?, a.opt_tensor("bias")?);
+    let use_input_stats = a.bool_or("use_input_stats", true)?;
+    let options = InstanceNorm { use_input_stats, momentum: a.float_or("momentum", 0.1)?, eps: a.float_or("eps", 1e-5)? };
+    let y = x.instance_norm(mean.as_mut(), var.as_mut(), weight.as_ref(), bias.as_ref(), options)?;
+    for (name, now) in [("running_mean", mean), ("running_var", var)] {
+        if let Some(now) = now.filter(|_| use_input_stats) {
+            a.changed(name, now);
+        }
+    }
+    Ok(y)
 }
 
 /// `f(input, dim, dtype=None)`: the input is converted first.
