@@ -18,16 +18,18 @@
 //!
 //! - [`rule`]: what a derivative rule is. The rules themselves lie in `rules/`, one file a family.
 //! - [`reverse`]: the tape. [`forward`]: tangents. Both are tracers of the tensor crate, so they nest.
-//! - [`functional`]: derivatives of functions.
+//! - [`functional`]: derivatives of functions. [`Function`]: functions that bring their own derivatives.
 
 pub mod forward;
+mod function;
 pub mod functional;
 pub mod level;
 pub mod reverse;
 pub mod rule;
 mod rules;
 
+pub use function::{Function, call};
 pub use functional::{grad, jvp, value_and_grad, vjp};
 pub use level::{is_grad_enabled, no_grad};
 pub use reverse::{Autograd, BackwardOptions, grad_of};
-pub use rule::rule_of;
+pub use rule::{Ctx, Grads, Saves, rule_of};

@@ -4,7 +4,7 @@ use rushlight_backend::{Arg, DType, Error, Layout, MetaRef, Metas, Op, Result, S
 use smallvec::SmallVec;
 
 use crate::tracer::Reader;
-use crate::{Device, Tensor, Trace, decompose};
+use crate::{Device, Tensor, Trace, custom, decompose};
 
 /// An input of an operation: lent, or given away so that its memory may be reused.
 pub enum Input<'a> {
@@ -154,6 +154,9 @@ const WORTH_REUSING: usize = 1024;
 /// Runs an operation on plain values.
 fn execute(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
     let mut metas: SmallVec<[MetaRef<'_>; 4]> = SmallVec::new();
+    if let Op::Custom(op) = op {
+        return custom::run(op, inputs);
+    }
     let (mut elsewhere, mut given) = (None, false);
     for input in inputs.iter() {
         let x = input.tensor();

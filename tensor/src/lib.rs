@@ -15,6 +15,7 @@
 //!   (`&mut self`), reuse its memory when nobody else holds it.
 //! - Everything is computed through [`apply`]; whoever wants to see every operation implements [`Tracer`].
 
+mod custom;
 mod decompose;
 mod defaults;
 mod device;
@@ -27,6 +28,7 @@ mod sizes;
 mod tensor;
 mod tracer;
 
+pub use custom::{custom_op, custom_rule};
 pub use decompose::decompose;
 pub use defaults::{default_dtype, set_default_dtype};
 pub use device::Device;

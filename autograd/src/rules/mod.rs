@@ -32,6 +32,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Norm(op) => op,
         Op::Optim(op) => op,
         Op::Random(op) => op,
+        Op::Custom(op) => crate::function::rule_of(op),
         _ => &Unknown,
     }
 }

@@ -5,6 +5,7 @@
 
 mod conv;
 mod create;
+mod custom;
 mod index;
 mod loss;
 mod matmul;
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 
 pub use conv::{Conv, Window};
 pub use create::Create;
+pub use custom::Custom;
 pub use index::Index;
 pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
@@ -149,6 +151,8 @@ families! {
     Optim(Optim) in "optim";
     /// Random numbers.
     Random(Random) in "random";
+    /// What users bring.
+    Custom(Custom) in "custom";
 }
 
 /// Exactly `N` inputs, or an error that says so.
