@@ -2,6 +2,8 @@
 //!
 //! Bound by memory: Adam reads and writes three tensors and reads a fourth. Small parameters share tasks with nobody, large ones are cut in pieces.
 
+mod rules;
+
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use rushlight_backend::op::{AdamStep, Optim, SgdStep};
@@ -16,7 +18,9 @@ use crate::threads::par_for;
 /// Elements that one task takes.
 const PIECE: usize = 1 << 14;
 
-trait Float: Plain + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self> {
+trait Float:
+    Plain + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
     fn of(x: f64) -> Self;
     fn root(self) -> Self;
     fn larger(self, other: Self) -> Self;
@@ -104,6 +108,10 @@ fn step<T: Float>(op: &Optim, inputs: &mut [Arg<'_>]) -> Result<Storages> {
             Optim::Sgd(s) => sgd::<T>(s, part(0), gradient, part(1)),
             Optim::Adam(a) if a.amsgrad => adam::<T>(a, part(0), gradient, part(1), part(2), part(3)),
             Optim::Adam(a) => adam::<T>(a, part(0), gradient, part(1), part(2), &mut []),
+            other => {
+                let state = |i: usize| if i < made { part(1 + i) } else { &mut [] };
+                rules::rule::<T>(other, part(0), gradient, state(0), state(1), state(2));
+            }
         }
     };
     if total <= PIECE {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rushlight_tensor::{DType, Device, Shape};
 
-use crate::{Buffer, Mode, Module, Parameter, Visitor};
+use crate::{Buffer, Mode, Module, Momentum, Parameter, Visitor};
 
 /// The type of a field of a module, as `#[derive(Module)]` visits it.
 ///
@@ -48,6 +48,12 @@ impl Field for Buffer {
 impl Field for Mode {
     fn visit_field(&self, _: &str, visitor: &mut dyn Visitor) {
         visitor.mode(self);
+    }
+}
+
+impl Field for Momentum {
+    fn visit_field(&self, _: &str, visitor: &mut dyn Visitor) {
+        visitor.momentum(self);
     }
 }
 

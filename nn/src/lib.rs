@@ -43,6 +43,7 @@ extern crate self as rushlight_nn;
 
 mod buffer;
 mod builder;
+pub mod checkpoint;
 mod field;
 mod files;
 pub mod functional;
@@ -69,7 +70,7 @@ pub use layers::norm::*;
 pub use layers::pool::*;
 pub use layers::shape::*;
 pub use layers::softmax::*;
-pub use mode::Mode;
+pub use mode::{Mode, Momentum};
 pub use module::{Forward, Layer, Module, Visitor};
 pub use parameter::{Locked, Parameter};
 pub use rushlight_nn_derive::Module;

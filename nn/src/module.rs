@@ -7,7 +7,7 @@ use rushlight_tensor::{DType, Device, Result, Tensor};
 
 use crate::state::{self, LoadReport, StateDict};
 use crate::walk::{Part, walk};
-use crate::{Buffer, Mode, Parameter, files, repr};
+use crate::{Buffer, Mode, Momentum, Parameter, files, repr};
 
 /// Sees the direct parts of a module, each with the name of its field.
 pub trait Visitor {
@@ -24,6 +24,11 @@ pub trait Visitor {
     /// The mode of the module.
     fn mode(&mut self, mode: &Mode) {
         let _ = mode;
+    }
+
+    /// The weight of new batches in the running statistics of the module.
+    fn momentum(&mut self, momentum: &Momentum) {
+        let _ = momentum;
     }
 
     /// A module inside of the module.

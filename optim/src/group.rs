@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 
 use rushlight_backend::Op;
-use rushlight_backend::op::Optim;
+use rushlight_backend::op::{Gradient, Optim};
 use rushlight_nn::{Locked, Parameter};
 use rushlight_tensor::{Error, Input, Inputs, Result, Tensor, apply};
+
+use crate::Rate;
+use crate::options::Rule;
 
 /// Parameters with options of their own.
 #[derive(Clone, Debug)]
@@ -14,20 +17,75 @@ pub struct Group<O> {
     pub params: Vec<Parameter>,
     /// The options; they may be changed between steps.
     pub options: O,
-    /// The state tensors of each parameter; none before its first step.
-    pub(crate) states: Vec<Vec<Tensor>>,
-    /// The number of steps that each parameter has had.
-    pub(crate) steps: Vec<u64>,
+    /// The step size that schedules start from.
+    pub(crate) initial_lr: Option<f64>,
+    /// What the optimizer keeps for each parameter.
+    pub(crate) states: Vec<State>,
+}
+
+/// What an optimizer keeps for a parameter.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// The number of steps that the parameter has had.
+    pub(crate) step: u64,
+    /// Tensors by PyTorch's names.
+    pub(crate) tensors: Vec<(&'static str, Tensor)>,
+    /// Numbers by PyTorch's names.
+    pub(crate) scalars: Vec<(&'static str, f64)>,
+}
+
+impl State {
+    pub(crate) fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.iter().find(|(n, _)| *n == name).map(|(_, t)| t)
+    }
+
+    pub(crate) fn set_tensor(&mut self, name: &'static str, value: Tensor) {
+        match self.tensors.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, t)) => *t = value,
+            None => self.tensors.push((name, value)),
+        }
+    }
+
+    pub(crate) fn scalar(&self, name: &str) -> Option<f64> {
+        self.scalars.iter().find(|(n, _)| *n == name).map(|(_, x)| *x)
+    }
+
+    pub(crate) fn set_scalar(&mut self, name: &'static str, value: f64) {
+        match self.scalars.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, x)) => *x = value,
+            None => self.scalars.push((name, value)),
+        }
+    }
 }
 
 impl<O> Group<O> {
     pub(crate) fn new(params: Vec<Parameter>, options: O) -> Group<O> {
-        let n = params.len();
-        Group { params, options, states: vec![Vec::new(); n], steps: vec![0; n] }
+        let states = vec![State::default(); params.len()];
+        Group { params, options, initial_lr: None, states }
     }
 
-    /// Runs one fused step over the parameters at these places.
-    pub(crate) fn run(&mut self, op: Optim, members: &[usize]) -> Result<()> {
+    /// Gives parameters exactly these state tensors, in this order; `init` makes those that are not there from the parameter's value and the name.
+    pub(crate) fn arrange(
+        &mut self,
+        members: &[usize],
+        names: &[&'static str],
+        init: impl Fn(&Tensor, &'static str) -> Result<Tensor>,
+    ) -> Result<()> {
+        for &i in members {
+            let state = &mut self.states[i];
+            if state.tensors.len() == names.len() && state.tensors.iter().zip(names).all(|((have, _), name)| have == name) {
+                continue;
+            }
+            let value = self.params[i].tensor().with_trace(None);
+            let one = |&name: &&'static str| Ok((name, state.tensor(name).map_or_else(|| init(&value, name), |t| Ok(t.clone()))?));
+            let tensors = names.iter().map(one).collect::<Result<_>>()?;
+            state.tensors = tensors;
+        }
+        Ok(())
+    }
+
+    /// Runs one fused step over the parameters at these places. `names` are those of the state tensors that come out.
+    pub(crate) fn run(&mut self, op: Optim, members: &[usize], names: &[&'static str]) -> Result<()> {
         if members.is_empty() {
             return Ok(());
         }
@@ -35,7 +93,6 @@ impl<O> Group<O> {
         let mut members = members.to_vec();
         members.sort_by_key(|&i| self.params[i].id());
         let mut locked: Vec<Locked<'_>> = members.iter().map(|&i| self.params[i].lock()).collect();
-        let made = op.states().1;
 
         // The shape rule first: once the values are taken out nothing may be wrong with them.
         let op = Op::from(op);
@@ -46,7 +103,7 @@ impl<O> Group<O> {
         let mut metas = Vec::new();
         for ((&i, l), g) in members.iter().zip(&locked).zip(&gradients) {
             metas.extend([l.value().meta(), g.meta()]);
-            metas.extend(self.states[i].iter().map(Tensor::meta));
+            metas.extend(self.states[i].tensors.iter().map(|(_, t)| t.meta()));
         }
         op.infer(&metas)?;
 
@@ -55,24 +112,24 @@ impl<O> Group<O> {
         for ((&i, l), g) in members.iter().zip(&mut locked).zip(gradients) {
             inputs.push(Input::Own(l.take(&filler)));
             inputs.push(Input::Own(g));
-            inputs.extend(self.states[i].drain(..).map(Input::Own));
+            inputs.extend(self.states[i].tensors.drain(..).map(|(_, t)| Input::Own(t)));
         }
         let mut results = apply(op, inputs)?.into_iter();
         for (&i, l) in members.iter().zip(&mut locked) {
             if let Some(value) = results.next() {
                 l.put(value);
             }
-            self.states[i].extend(results.by_ref().take(made));
-            self.steps[i] += 1;
+            self.states[i].tensors.extend(names.iter().copied().zip(results.by_ref()));
+            self.states[i].step += 1;
         }
         Ok(())
     }
 
     /// The places of the parameters that have a gradient, by a key that a step has one of.
-    pub(crate) fn by_key<K: PartialEq>(&self, key: impl Fn(&Self, usize) -> K) -> Vec<(K, Vec<usize>)> {
+    pub(crate) fn by_key<K: PartialEq>(&self, key: impl Fn(&State) -> K) -> Vec<(K, Vec<usize>)> {
         let mut sets: Vec<(K, Vec<usize>)> = Vec::new();
         for i in (0..self.params.len()).filter(|&i| self.params[i].is_requires_grad() && self.params[i].grad().is_some()) {
-            let k = key(self, i);
+            let k = key(&self.states[i]);
             match sets.iter_mut().find(|(other, _)| *other == k) {
                 Some((_, set)) => set.push(i),
                 None => sets.push((k, vec![i])),
@@ -82,49 +139,38 @@ impl<O> Group<O> {
     }
 }
 
-/// An error if there are no parameters, or one is listed twice.
-pub(crate) fn check<O>(optimizer: &'static str, groups: &[Group<O>]) -> Result<()> {
+/// What a schedule reads.
+pub(crate) fn rate<O: Rule>(group: &Group<O>) -> Rate {
+    Rate { lr: group.options.lr(), initial_lr: group.initial_lr, momentum: group.options.momentum() }
+}
+
+/// Sets what a schedule has changed.
+pub(crate) fn set_rate<O: Rule>(group: &mut Group<O>, rate: &Rate) {
+    group.options.set_lr(rate.lr);
+    group.initial_lr = rate.initial_lr;
+    if let Some(momentum) = rate.momentum {
+        group.options.set_momentum(momentum);
+    }
+}
+
+/// Where a step's gradient comes from.
+pub(crate) fn gradient(weight_decay: f64, decoupled: bool, lr: f64, maximize: bool) -> Gradient {
+    Gradient { weight_decay, shrink: (decoupled && weight_decay != 0.0).then_some(1.0 - lr * weight_decay), maximize }
+}
+
+/// State that starts as zeros.
+pub(crate) fn zeros(value: &Tensor, _: &'static str) -> Result<Tensor> {
+    value.zeros_like()
+}
+
+/// An error if there are no parameters, one is listed twice, or an option is out of range.
+pub(crate) fn check<O: Rule>(groups: &[Group<O>]) -> Result<()> {
     if groups.iter().all(|g| g.params.is_empty()) {
-        return Err(Error::value(optimizer, "got an empty parameter list"));
+        return Err(Error::value(O::NAME, "got an empty parameter list"));
     }
     let mut seen = HashSet::new();
-    match groups.iter().flat_map(|g| &g.params).find(|p| !seen.insert(p.id())) {
-        None => Ok(()),
-        Some(p) => Err(Error::value(optimizer, format!("a parameter of shape {:?} is listed twice", p.shape()))),
+    if let Some(p) = groups.iter().flat_map(|g| &g.params).find(|p| !seen.insert(p.id())) {
+        return Err(Error::value(O::NAME, format!("a parameter of shape {:?} is listed twice", p.shape())));
     }
+    groups.iter().try_for_each(|g| g.options.check())
 }
-
-/// An error if a number is negative or NaN.
-pub(crate) fn not_negative(optimizer: &'static str, name: &str, x: f64) -> Result<()> {
-    if x >= 0.0 { Ok(()) } else { Err(Error::value(optimizer, format!("invalid {name}: {x}"))) }
-}
-
-/// Methods of a builder that set the option of their name.
-macro_rules! option {
-    ($($(#[$doc:meta])* $name:ident: $t:ty;)*) => {$(
-        $(#[$doc])*
-        pub fn $name(mut self, $name: $t) -> Self {
-            self.options.$name = $name;
-            self
-        }
-    )*};
-}
-pub(crate) use option;
-
-/// What every optimizer with `groups` does the same way: all of [`Optimizer`](crate::Optimizer) but the step.
-macro_rules! over_groups {
-    () => {
-        fn zero_grad(&self) {
-            self.groups.iter().flat_map(|g| &g.params).for_each(Parameter::zero_grad);
-        }
-
-        fn set_lr(&mut self, lr: f64) {
-            self.groups.iter_mut().for_each(|g| g.options.lr = lr);
-        }
-
-        fn lrs(&self) -> Vec<f64> {
-            self.groups.iter().map(|g| g.options.lr).collect()
-        }
-    };
-}
-pub(crate) use over_groups;

@@ -12,6 +12,7 @@ pub mod families;
 pub mod golden;
 pub mod modules;
 pub mod ops;
+pub mod optimizers;
 pub mod outcome;
 pub mod pack;
 pub mod pinned;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::families::{Checked, Context, runner};
 use crate::golden::{Case, Golden, ReadResult};
+use crate::modules::Modules;
 use crate::ops;
 use crate::outcome::Outcome;
 use crate::report::Line;
@@ -56,11 +57,11 @@ pub fn run(golden: &Golden, selection: &Selection) -> ReadResult<Vec<Line>> {
     if families.is_empty() {
         return Err(format!("{}: no such family", golden.dir().display()));
     }
-    let (registry, draws) = (ops::registry(), ops::random::draws());
+    let (registry, draws, modules) = (ops::registry(), ops::random::draws(), Modules::all());
     let mut lines = Vec::new();
     for name in families {
         let family = golden.family(name)?;
-        let ctx = Context { family: &family, registry: &registry, draws: &draws, golden };
+        let ctx = Context { family: &family, registry: &registry, draws: &draws, modules: &modules, golden };
         let cases: Vec<&Case> = family.cases.iter().filter(|c| selection.op.as_deref().is_none_or(|op| op == c.op)).collect();
         let results = quietly(|| run_cases(&ctx, &cases));
         for (case, checked) in cases.iter().zip(results) {

@@ -27,7 +27,9 @@ pub use index::Index;
 pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
 pub use norm::{Norm, channel_shape};
-pub use optim::{AdamStep, Optim, SgdStep};
+pub use optim::{
+    AdadeltaStep, AdagradStep, AdamStep, AdamaxStep, AsgdStep, Gradient, NAdamStep, Optim, RAdamStep, RmsPropStep, RpropStep, SgdStep,
+};
 pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
 pub use pool::{Divisor, Pool, PoolWindow};
 pub use random::{Random, Sample};

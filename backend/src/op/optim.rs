@@ -13,6 +13,22 @@ pub enum Optim {
     Sgd(SgdStep),
     /// Adam and its variants.
     Adam(AdamStep),
+    /// Adam with Nesterov's momentum.
+    NAdam(NAdamStep),
+    /// Adam with a rectified variance.
+    RAdam(RAdamStep),
+    /// Adam by the infinity norm.
+    Adamax(AdamaxStep),
+    /// The gradient over the root of the sum of its squares.
+    Adagrad(AdagradStep),
+    /// The gradient over its root mean square, times that of the changes.
+    Adadelta(AdadeltaStep),
+    /// The gradient over its root mean square.
+    RmsProp(RmsPropStep),
+    /// Steps by the gradient's sign alone.
+    Rprop(RpropStep),
+    /// Averaged stochastic gradient descent.
+    Asgd(AsgdStep),
 }
 
 /// A step of SGD, as `torch.optim.SGD` defines it. State: the momentum buffer, if there is a momentum.
@@ -56,21 +72,157 @@ pub struct AdamStep {
     pub step: u64,
 }
 
+/// The gradient that a step starts from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gradient {
+    /// The weight decay.
+    pub weight_decay: f64,
+    /// The decay shrinks the parameter by this factor instead of being added to the gradient.
+    pub shrink: Option<f64>,
+    /// Go up instead of down.
+    pub maximize: bool,
+}
+
+/// A step of `torch.optim.NAdam`. State: the running means of the gradient and of its square. The parameter changes by
+/// `-(gradient_size g + mean_size m) / (sqrt(v / correction2) + eps)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NAdamStep {
+    /// What the gradient is.
+    pub gradient: Gradient,
+    /// The decay of the running means.
+    pub betas: (f64, f64),
+    /// Added to the denominator.
+    pub eps: f64,
+    /// `1 - beta2^t`.
+    pub correction2: f64,
+    /// The step size along the gradient.
+    pub gradient_size: f64,
+    /// The step size along its mean.
+    pub mean_size: f64,
+}
+
+/// A step of `torch.optim.RAdam`. State: the running means of the gradient and of its square. The parameter changes by `-size m`, divided by `sqrt(v) + eps` if
+/// the step is `adaptive`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RAdamStep {
+    /// What the gradient is.
+    pub gradient: Gradient,
+    /// The decay of the running means.
+    pub betas: (f64, f64),
+    /// Added to the denominator.
+    pub eps: f64,
+    /// The step size, with all corrections.
+    pub size: f64,
+    /// Whether the variance is known well enough to divide by it.
+    pub adaptive: bool,
+}
+
+/// A step of `torch.optim.Adamax`. State: the running mean of the gradient, and the decaying maximum of its magnitude.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamaxStep {
+    /// What the gradient is.
+    pub gradient: Gradient,
+    /// The decay of the mean and of the maximum.
+    pub betas: (f64, f64),
+    /// Added to the magnitude.
+    pub eps: f64,
+    /// The step size, corrected.
+    pub size: f64,
+}
+
+/// A step of `torch.optim.Adagrad`. State: the sum of squared gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdagradStep {
+    /// What the gradient is.
+    pub gradient: Gradient,
+    /// Added to the denominator.
+    pub eps: f64,
+    /// The step size, decayed.
+    pub size: f64,
+}
+
+/// A step of `torch.optim.Adadelta`. State: the running means of the squares of gradients and of changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdadeltaStep {
+    /// What the gradient is.
+    pub gradient: Gradient,
+    /// The step size.
+    pub lr: f64,
+    /// The decay of the means.
+    pub rho: f64,
+    /// Added under the roots.
+    pub eps: f64,
+}
+
+/// A step of `torch.optim.RMSprop`. State: the running mean of the gradient's square, that of the gradient if `centered`, and the momentum buffer if there is a
+/// momentum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RmsPropStep {
+    /// What the gradient is.
+    pub gradient: Gradient,
+    /// The step size.
+    pub lr: f64,
+    /// The decay of the means.
+    pub alpha: f64,
+    /// Added to the denominator.
+    pub eps: f64,
+    /// The share of the last direction that is kept.
+    pub momentum: f64,
+    /// Divide by the standard deviation instead of the root mean square.
+    pub centered: bool,
+}
+
+/// A step of `torch.optim.Rprop`. State: the last gradient, and the step size of each element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RpropStep {
+    /// What the gradient is.
+    pub gradient: Gradient,
+    /// The factors of the step size where the sign changed, and where it stayed.
+    pub etas: (f64, f64),
+    /// The smallest and the largest step size.
+    pub step_sizes: (f64, f64),
+}
+
+/// A step of `torch.optim.ASGD`. State: the averaged parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AsgdStep {
+    /// What the gradient is.
+    pub gradient: Gradient,
+    /// By how much the parameter decays: `1 - lambd eta`.
+    pub keep: f64,
+    /// The step size.
+    pub eta: f64,
+    /// The weight of the parameter in the average.
+    pub mu: f64,
+}
+
 impl Optim {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Optim::Sgd(_) => "sgd",
             Optim::Adam(_) => "adam",
+            Optim::NAdam(_) => "nadam",
+            Optim::RAdam(_) => "radam",
+            Optim::Adamax(_) => "adamax",
+            Optim::Adagrad(_) => "adagrad",
+            Optim::Adadelta(_) => "adadelta",
+            Optim::RmsProp(_) => "rmsprop",
+            Optim::Rprop(_) => "rprop",
+            Optim::Asgd(_) => "asgd",
         }
     }
 
     /// How many state tensors each parameter has among the inputs, and among the results.
     pub fn states(&self) -> (usize, usize) {
-        match self {
-            Optim::Sgd(s) if s.momentum == 0.0 => (0, 0),
-            Optim::Sgd(s) => (usize::from(!s.first), 1),
-            Optim::Adam(a) => (2 + usize::from(a.amsgrad), 2 + usize::from(a.amsgrad)),
-        }
+        let both = match self {
+            Optim::Sgd(s) if s.momentum == 0.0 => 0,
+            Optim::Sgd(s) => return (usize::from(!s.first), 1),
+            Optim::Adam(a) => 2 + usize::from(a.amsgrad),
+            Optim::NAdam(_) | Optim::RAdam(_) | Optim::Adamax(_) | Optim::Adadelta(_) | Optim::Rprop(_) => 2,
+            Optim::Adagrad(_) | Optim::Asgd(_) => 1,
+            Optim::RmsProp(r) => 1 + usize::from(r.centered) + usize::from(r.momentum > 0.0),
+        };
+        (both, both)
     }
 
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {

@@ -3,7 +3,7 @@
 use rushlight_tensor::{DType, Device, Error, Result, Tensor};
 
 use crate::builder::builder;
-use crate::{Buffer, Forward, Mode, Module, Parameter, functional};
+use crate::{Buffer, Forward, Mode, Module, Momentum, Parameter, functional};
 
 macro_rules! batch_norms {
     ($($module:ident $builder:ident $ranks:pat, $name:literal $shape:literal;)*) => {$(
@@ -24,6 +24,7 @@ macro_rules! batch_norms {
             pub running_var: Option<Buffer>,
             /// The number of batches that the running statistics have seen (int64).
             pub num_batches_tracked: Option<Buffer>,
+            momentum: Momentum,
             mode: Mode,
             #[module(skip)]
             settings: $builder,
@@ -62,7 +63,8 @@ macro_rules! batch_norms {
                     running_var = Some(Buffer::new(Tensor::ones(n, options)?));
                     num_batches_tracked = Some(Buffer::new(Tensor::zeros((), (DType::I64, self.device))?));
                 }
-                Ok($module { weight, bias, running_mean, running_var, num_batches_tracked, mode: Mode::new(), settings: self })
+                let momentum = Momentum::new(self.momentum);
+                Ok($module { weight, bias, running_mean, running_var, num_batches_tracked, momentum, mode: Mode::new(), settings: self })
             }
         }
 
@@ -70,7 +72,7 @@ macro_rules! batch_norms {
             fn arguments(&self) -> String {
                 let s = &self.settings;
                 let python = |b: bool| if b { "True" } else { "False" };
-                let momentum = s.momentum.map_or("None".to_owned(), |m| m.to_string());
+                let momentum = self.momentum.get().map_or("None".to_owned(), |m| m.to_string());
                 let (affine, track) = (python(s.affine), python(s.track_running_stats));
                 format!("{}, eps={}, momentum={momentum}, affine={affine}, track_running_stats={track}", s.num_features, s.eps)
             }
@@ -87,7 +89,7 @@ macro_rules! batch_norms {
                     Some(n) if training => Some((n, n.tensor().add(1)?)),
                     _ => None,
                 };
-                let momentum = match (s.momentum, &seen) {
+                let momentum = match (self.momentum.get(), &seen) {
                     (Some(m), _) => m,
                     (None, Some((_, n))) => 1.0 / n.to_f64()?,
                     (None, None) => 0.0,

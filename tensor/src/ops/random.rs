@@ -3,9 +3,9 @@
 //! Each function draws from the default generator; its form with `_with` draws from one that is given.
 
 use rushlight_backend::op::{Random, Sample};
-use rushlight_backend::{DType, Dims, Generator, Result, Scalar, Shape, default_generator};
+use rushlight_backend::{DType, Dims, Error, Generator, Result, Scalar, Shape, broadcast_shapes, default_generator};
 
-use crate::{Inputs, IntoSizes, Options, Tensor, apply_on, apply1, default_dtype, sizes};
+use crate::{Inputs, IntoSizes, Operand, Options, Tensor, apply_on, apply1, default_dtype, sizes};
 
 fn draw(sample: Sample, shape: Shape, dtype: DType, options: Options, generator: &Generator) -> Result<Tensor> {
     let op = Random { sample, shape, dtype, generator: generator.clone() };
@@ -117,6 +117,36 @@ impl Tensor {
             generator: generator.clone(),
         };
         apply1(op, [self])
+    }
+
+    /// Numbers of normal distributions, each with its own mean and standard deviation: of the shape that both give together. At least one of them is a tensor.
+    ///
+    /// # Errors
+    /// If neither is a tensor, a standard deviation is negative, the shapes cannot be broadcast, or a tensor is not floating point.
+    pub fn normal_of<'a>(mean: impl Into<Operand<'a>>, std: impl Into<Operand<'a>>) -> Result<Tensor> {
+        Tensor::normal_of_with(mean, std, default_generator())
+    }
+
+    /// As [`normal_of`](Tensor::normal_of), drawn from the generator given.
+    ///
+    /// # Errors
+    /// As `normal_of`.
+    pub fn normal_of_with<'a>(mean: impl Into<Operand<'a>>, std: impl Into<Operand<'a>>, generator: &Generator) -> Result<Tensor> {
+        let (mean, std) = (mean.into(), std.into());
+        let (like, shape): (&Tensor, Shape) = match (mean, std) {
+            (Operand::Tensor(m), Operand::Tensor(s)) => (m, broadcast_shapes("normal", &[m.shape(), s.shape()])?),
+            (Operand::Tensor(t), _) | (_, Operand::Tensor(t)) => (t, t.shape().into()),
+            _ => return Err(Error::value("normal", "neither mean nor std is a tensor: give a shape to `Tensor::normal`")),
+        };
+        let negative = match std {
+            Operand::Tensor(s) => s.numel() > 0 && s.with_trace(None).lt(0.0)?.any()?.item::<bool>()?,
+            Operand::Scalar(s) => s.to_f64() < 0.0,
+        };
+        if negative {
+            return Err(Error::value("normal", "a standard deviation is negative"));
+        }
+        let drawn = Tensor::randn_with(shape.to_vec(), (like.dtype(), like.device()), generator)?;
+        drawn.mul(std)?.add(mean)
     }
 
     /// Replaces the values by numbers of a distribution, in the order in which the elements lie in memory, as PyTorch's in-place functions do

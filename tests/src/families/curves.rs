@@ -3,13 +3,15 @@
 use rushlight_autograd::{Autograd, no_grad};
 use rushlight_data::{DataLoader, TensorDataset};
 use rushlight_nn::{Forward, Module, Sequential};
-use rushlight_tensor::{DType, LossReduction, Tensor, default_dtype, manual_seed, set_default_dtype};
+use rushlight_optim::clip_grad_norm_;
+use rushlight_tensor::{DType, LossReduction, Tensor, manual_seed};
 
+use super::modules::in_dtype;
 use super::{Checked, Context, ops};
 use crate::agree::{self, Tolerance};
 use crate::args::Args;
 use crate::golden::{Case, Decoder};
-use crate::modules;
+use crate::optimizers;
 use crate::outcome::{CaseError, CaseResult, outcome_of};
 
 /// The images and labels that every curve is trained on.
@@ -17,53 +19,45 @@ const DIGITS: &str = "digits.safetensors";
 
 /// Runs a case.
 pub(super) fn run(ctx: &Context<'_>, case: &Case) -> Checked {
-    vec![("curves", crate::run::guarded(|| outcome_of(curve(ctx, case))))]
+    vec![("curves", crate::run::guarded(|| outcome_of(in_default(ctx, case))))]
 }
 
-/// Another default dtype for as long as this lives.
-struct DefaultDtype(DType);
-
-impl DefaultDtype {
-    fn set(dtype: DType) -> CaseResult<DefaultDtype> {
-        let before = default_dtype();
-        set_default_dtype(dtype)?;
-        Ok(DefaultDtype(before))
-    }
-}
-
-impl Drop for DefaultDtype {
-    fn drop(&mut self) {
-        // It was the default before, so it can be again.
-        let _ = set_default_dtype(self.0);
-    }
+/// The curve in the case's dtype as the default one.
+fn in_default(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
+    let name = case.field("dtype").as_str().unwrap_or("float32");
+    let dtype = DType::from_name(name).ok_or_else(|| format!("dtype {name}"))?;
+    in_dtype(name, || curve(ctx, case, dtype))
 }
 
 fn number(case: &Case, name: &str) -> CaseResult<u64> {
     Ok(case.field(name).as_u64().ok_or_else(|| format!("no {name}"))?)
 }
 
-fn curve(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
-    let decoder = Decoder::new(&ctx.family.store);
-    let missing = |what: &str| Err(CaseError::Missing(what.to_string()));
-    if !case.field("scheduler").is_null() || !case.field("clip_norm").is_null() {
-        return missing("schedulers and clipping");
+/// The model that a case describes.
+fn model(ctx: &Context<'_>, case: &Case, decoder: &Decoder<'_>) -> CaseResult<Sequential> {
+    let spec = case.field("model");
+    if spec["type"] != "sequential" {
+        return Err(CaseError::Missing(format!("a model of type {}", spec["type"])));
     }
-    if case.field("model")["type"] != "sequential" {
-        return missing("a model that is no Sequential");
-    }
-    let name = case.field("dtype").as_str().unwrap_or("float32");
-    let dtype = DType::from_name(name).ok_or_else(|| format!("dtype {name}"))?;
-    let _default = DefaultDtype::set(dtype)?;
+    let layers = spec["layers"].as_array().map_or(&[][..], Vec::as_slice);
+    let layer = |l: &serde_json::Value| {
+        ctx.modules.build_layer(l[0].as_str().unwrap_or_default(), &mut Args::decode(&serde_json::Value::Null, &l[1], decoder)?)
+    };
+    layers.iter().map(layer).collect()
+}
 
+fn curve(ctx: &Context<'_>, case: &Case, dtype: DType) -> CaseResult<()> {
+    let decoder = Decoder::new(&ctx.family.store);
     manual_seed(number(case, "seed")?);
-    let layers = case.field("model")["layers"].as_array().map_or(&[][..], Vec::as_slice);
-    let model = layers
-        .iter()
-        .map(|l| modules::layer(l[0].as_str().unwrap_or_default(), &mut Args::decode(&serde_json::Value::Null, &l[1], &decoder)?, dtype))
-        .collect::<CaseResult<Sequential>>()?;
-    let mut arguments = Args::decode(&serde_json::Value::Null, &case.field("optimizer")["kwargs"], &decoder)?;
+    let model = model(ctx, case, &decoder)?;
+    let arguments = Args::decode(&serde_json::Value::Null, &case.field("optimizer")["kwargs"], &decoder)?;
     let class = case.field("optimizer")["name"].as_str().unwrap_or_default();
-    let mut optimizer = modules::optimizer(class, &mut arguments, model.parameters())?;
+    let mut optimizer = optimizers::optimizer(class, vec![(model.parameters(), arguments)])?;
+    let mut scheduler = match case.field("scheduler") {
+        serde_json::Value::Null => None,
+        spec => Some(optimizers::scheduler(spec, optimizer.as_mut(), &decoder)?),
+    };
+    let clip = case.field("clip_norm").as_f64();
     initial_state(case, &decoder, &model)?;
 
     let digits = ctx.golden.store(DIGITS)?;
@@ -85,7 +79,18 @@ fn curve(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
         let loss =
             if case.field("loss") == "mse_to_input" { output.mse_loss(&x, LossReduction::Mean)? } else { output.cross_entropy(&y)? };
         loss.backward()?;
+        if let Some(most) = clip {
+            let norm = clip_grad_norm_(&model.parameters(), most, 2.0)?.to_f64()?;
+            if let Some(wanted) = case.list("grad_norms").get(step).and_then(serde_json::Value::as_f64)
+                && !tolerance.admits(norm, wanted)
+            {
+                return Err(CaseError::Failed(format!("the gradients' norm of step {step} is {norm:e}, recorded {wanted:e}")));
+            }
+        }
         optimizer.step()?;
+        if let Some(s) = &mut scheduler {
+            s.step(optimizer.as_mut())?;
+        }
         let got = loss.to_f64()?;
         if !tolerance.admits(got, *wanted) {
             return Err(CaseError::Failed(format!(

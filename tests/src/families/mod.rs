@@ -1,16 +1,20 @@
 //! How the cases of each family are checked: one file a family.
 
+mod clip_ema;
 mod curves;
 mod derivatives;
 mod errors;
+mod modules;
 mod ops;
 mod optim;
 mod programs;
 mod promotion;
 mod reconstruct;
 mod rng;
+mod sched;
 
 use crate::golden::{Case, FAMILIES, Family, Golden};
+use crate::modules::Modules;
 use crate::outcome::Outcome;
 use crate::registry::Registry;
 
@@ -27,6 +31,8 @@ pub struct Context<'a> {
     pub registry: &'a Registry,
     /// Draws from the default generator.
     pub draws: &'a Registry,
+    /// Modules.
+    pub modules: &'a Modules,
 }
 
 /// How one family is run.
@@ -44,6 +50,9 @@ pub fn runner(family: &str) -> Runner {
         "errors" => Runner { run: errors::run, parallel: false },
         "promotion" => Runner { run: promotion::run, parallel: true },
         "optim" => Runner { run: optim::run, parallel: true },
+        "modules" => Runner { run: modules::run, parallel: false },
+        "sched" => Runner { run: sched::run, parallel: true },
+        "clip_ema" => Runner { run: clip_ema::run, parallel: true },
         "curves" => Runner { run: curves::run, parallel: false },
         "rng" => Runner { run: rng::run, parallel: false },
         _ => Runner { run: missing, parallel: true },

@@ -1,7 +1,9 @@
 //! The small programs among the error cases.
 
-use rushlight_autograd::Autograd;
+use rushlight_autograd::{Autograd, BackwardOptions, grad_of};
 use rushlight_data::random_split;
+use rushlight_nn::{self as nn, Module, Parameter, StateDict};
+use rushlight_optim::{Adam, SGD};
 use rushlight_tensor::backend::op::LossReduction;
 use rushlight_tensor::{Result, Tensor};
 
@@ -25,6 +27,30 @@ pub(super) fn run(id: &str) -> Outcome {
         "item" => || Ok(must_refuse(Tensor::new([1.0f32, 2.0])?.item::<f32>())),
         "random_split" => || Ok(must_refuse(random_split(0..5, &[2, 2], None))),
         "loss_reduction" => || Ok(must_refuse(LossReduction::from_name("avg"))),
+        "bad_lr" => || Ok(must_refuse(SGD::new([parameter()?], -1.0).build())),
+        "bad_beta" => || Ok(must_refuse(Adam::new([parameter()?], 1e-3).betas((1.0, 0.9)).build())),
+        "nesterov" => || Ok(must_refuse(SGD::new([parameter()?], 0.1).nesterov(true).build())),
+        "empty_optimizer" => || Ok(must_refuse(SGD::new([], 0.1).build())),
+        "load_shape" => || {
+            load(|state| {
+                state[0].1 = Tensor::zeros([3, 3], ())?;
+                Ok(())
+            })
+        },
+        "load_missing" => || {
+            load(|state| {
+                state.pop();
+                Ok(())
+            })
+        },
+        "load_unexpected" => || {
+            load(|state| {
+                state.push(("other".to_string(), Tensor::zeros(1, ())?));
+                Ok(())
+            })
+        },
+        "conv_groups" => || Ok(must_refuse(nn::Conv2d::builder(3, 4, 3).groups(2).build())),
+        "grad_unused" => grad_unused,
         "inplace_on_leaf" => inplace_on_leaf,
         "saved_modified" => saved_modified,
         "write_expanded" => write_expanded,
@@ -35,6 +61,28 @@ pub(super) fn run(id: &str) -> Outcome {
 
 fn leaf() -> Result<Tensor> {
     Tensor::new([1.0f32, 2.0])?.requires_grad()
+}
+
+fn parameter() -> Result<Parameter> {
+    Parameter::new(Tensor::zeros(2, ())?)
+}
+
+/// Loads a state dict that was tampered with.
+fn load(tamper: impl FnOnce(&mut StateDict) -> Result<()>) -> Result<Outcome> {
+    let layer = nn::Linear::new(3, 2)?;
+    let mut state = layer.state_dict();
+    tamper(&mut state)?;
+    Ok(must_refuse(layer.load_state_dict(&state, true)))
+}
+
+/// The gradient with respect to what was not used is `None`, which the caller has to look at: it is never taken for zeros.
+fn grad_unused() -> Result<Outcome> {
+    let (x, other) = (leaf()?, leaf()?);
+    let grads = grad_of(&[&x.exp()?.sum()?], &[&other], &[None], BackwardOptions::default())?;
+    Ok(match grads[0] {
+        None => Outcome::Passed(Some("the result says so: an input that was not used has no gradient, `None`")),
+        Some(_) => Outcome::Failed("a gradient of what was not used".to_string()),
+    })
 }
 
 fn must_refuse<T>(result: Result<T>) -> Outcome {

@@ -3,11 +3,11 @@
 use rushlight_nn::{Module, Sequential};
 use rushlight_tensor::{DType, Device, Tensor, manual_seed};
 
+use super::modules::in_dtype;
 use super::{Checked, Context, ops};
 use crate::agree::{self, Tolerance};
 use crate::args::Args;
 use crate::golden::{Case, Decoder, Value};
-use crate::modules;
 use crate::outcome::{CaseError, CaseResult, outcome_of};
 
 /// Runs a case.
@@ -22,7 +22,7 @@ fn streams(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
         let name = call["fn"].as_str().unwrap_or_default();
         let mut args = Args::decode(&call["args"], &call["kwargs"], &decoder)?;
         if name == "module" {
-            module(call, &mut args, &decoder).map_err(|e| at(e, i, name))?;
+            module(ctx, call, &mut args, &decoder).map_err(|e| at(e, i, name))?;
             continue;
         }
         let got = ctx.draws.call(name, &mut args)?;
@@ -42,27 +42,25 @@ fn at(e: CaseError, i: usize, name: &str) -> CaseError {
 }
 
 /// A module's weights as they are drawn.
-fn module(call: &serde_json::Value, args: &mut Args, decoder: &Decoder<'_>) -> CaseResult<()> {
+fn module(ctx: &Context<'_>, call: &serde_json::Value, args: &mut Args, decoder: &Decoder<'_>) -> CaseResult<()> {
     let class = args.str_or("class", "")?;
     let given = args.take_named("dtype").map_or(Ok(None), |v| Args::new(vec![v], vec![]).opt_dtype("dtype"))?;
-    let dtype = given.unwrap_or(DType::F32);
-    let model: Sequential = if class == "Sequential" {
+    let state = in_dtype(given.unwrap_or(DType::F32).name(), || {
+        if class != "Sequential" {
+            return Ok(ctx.modules.build(&class, args)?.module().state_dict());
+        }
         let layers = call["kwargs"]["layers"].as_array().map_or(&[][..], Vec::as_slice);
         let build = |l: &serde_json::Value| {
-            modules::layer(l[0].as_str().unwrap_or_default(), &mut Args::decode(&serde_json::Value::Null, &l[1], decoder)?, dtype)
+            ctx.modules.build_layer(l[0].as_str().unwrap_or_default(), &mut Args::decode(&serde_json::Value::Null, &l[1], decoder)?)
         };
-        layers.iter().map(build).collect::<CaseResult<_>>()?
-    } else {
-        [modules::layer(&class, args, dtype)?].into_iter().collect()
-    };
+        Ok(layers.iter().map(build).collect::<CaseResult<Sequential>>()?.state_dict())
+    })?;
     let recorded = call["state"].as_array().map_or(&[][..], Vec::as_slice);
-    let state = model.state_dict();
     if recorded.len() != state.len() {
         return Err(CaseError::Failed(format!("{} states, recorded {}", state.len(), recorded.len())));
     }
     for (entry, (key, value)) in recorded.iter().zip(&state) {
-        let key: &str = if class == "Sequential" { key } else { key.trim_start_matches("0.") };
-        if entry[0].as_str() != Some(key) {
+        if entry[0].as_str() != Some(key.as_str()) {
             return Err(CaseError::Failed(format!("state {key}, recorded {}", entry[0])));
         }
         agree::tensors(value, &decoder.tensor(&entry[1])?, Tolerance::EXACT).map_err(|e| format!("{key}: {e}"))?;

@@ -7,6 +7,7 @@
 mod conv;
 mod create;
 mod index;
+mod init;
 mod linalg;
 mod loss;
 mod masked;

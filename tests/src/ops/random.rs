@@ -17,11 +17,12 @@ pub fn draws() -> Registry {
     functions(&mut r);
     in_place(&mut r);
     data(&mut r);
+    super::init::register(&mut r);
     r
 }
 
 /// The dtype in kwargs.
-fn dtype(a: &mut Args, default: DType) -> CaseResult<(DType, Device)> {
+pub(super) fn dtype(a: &mut Args, default: DType) -> CaseResult<(DType, Device)> {
     let given = a.take_named("dtype").map_or(Ok(None), |v| Args::new(vec![v], vec![]).opt_dtype("dtype"))?;
     Ok((given.unwrap_or(default), Device::cpu()))
 }

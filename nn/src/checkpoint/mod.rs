@@ -1,0 +1,5 @@
+//! Checkpoints: values of any nesting, and PyTorch's files of them.
+
+mod value;
+
+pub use value::Value;
