@@ -3,6 +3,7 @@
 //! [`CpuBackend`] runs the vocabulary of `rushlight-backend`. Each family has its kernels in the file (or folder) of the family's name.
 
 pub mod alloc;
+mod attention;
 mod buffer;
 mod conv;
 mod create;
@@ -67,6 +68,7 @@ impl Backend for CpuBackend {
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
             Op::Norm(op) => norm::run(op, inputs, outputs),
             Op::Optim(op) => optim::run(op, inputs, outputs),
+            Op::Attention(op) => attention::run(op, inputs, outputs),
             Op::Loss(op) => loss::run(op, inputs, outputs),
             Op::Random(op) => one(random::run(op, inputs, &outputs[0])),
             _ => Ok(None),

@@ -1,7 +1,7 @@
 //! torch.nn.functional, as far as it is not methods of [`Tensor`]: `x.relu()`, `x.linear(..)`, `x.conv2d(..)`, `x.max_pool2d(..)`,
 //! `x.cross_entropy(..)` and so on are those.
 
-use rushlight_tensor::{Error, Result, Tensor};
+use rushlight_tensor::{Result, Tensor};
 
 use crate::Buffer;
 
@@ -38,20 +38,7 @@ pub fn batch_norm(
 /// # Errors
 /// If p is not in 0 to 1, or x is not floating point.
 pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    if !(0.0..=1.0).contains(&p) {
-        return Err(Error::value("dropout", format!("the probability must lie in 0 to 1, got {p}")));
-    }
-    if !training || p == 0.0 || x.numel() == 0 {
-        return Ok(x.clone());
-    }
-    if !x.dtype().is_float() {
-        return Err(Error::dtype("dropout", format!("wants a floating-point tensor, got {}", x.dtype())));
-    }
-    if p == 1.0 {
-        return x.mul(0.0);
-    }
-    let mask = Tensor::bernoulli_p(1.0 - p, x.shape(), (x.dtype(), x.device()))?;
-    x.mul(&mask.div(1.0 - p)?)
+    x.dropout(p, training)
 }
 
 /// Rows of a table for indices (int64) of any shape. The row `padding_idx` gets no gradients.

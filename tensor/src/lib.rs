@@ -34,6 +34,7 @@ pub use defaults::{default_dtype, set_default_dtype};
 pub use device::Device;
 pub use door::{Input, Inputs, Tensors, apply, apply_on, apply_slice, apply1};
 pub use operand::Operand;
+pub use ops::attention::{AttentionOptions, InProjection, MultiHeadAttention, attention_weights, repeat_heads};
 pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
 pub use ops::linalg::norm::NormOrder;

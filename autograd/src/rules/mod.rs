@@ -1,5 +1,6 @@
 //! The derivative rules, one file a family.
 
+mod attention;
 mod conv;
 mod create;
 mod index;
@@ -26,6 +27,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Create(op) => op,
         Op::Index(op) => op,
         Op::Matmul(op) => op,
+        Op::Attention(op) => op,
         Op::Loss(op) => op,
         Op::Conv(op) => op,
         Op::Pool(op) => op,

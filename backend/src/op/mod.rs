@@ -3,6 +3,7 @@
 //! One file a family, with the same name on every floor. Each holds the family's enum, what each operation means, how many
 //! inputs it takes, and `infer`, the shape rule.
 
+mod attention;
 mod conv;
 mod create;
 mod custom;
@@ -20,6 +21,7 @@ mod spatial;
 
 use smallvec::SmallVec;
 
+pub use attention::Attention;
 pub use conv::{Conv, Window};
 pub use create::Create;
 pub use custom::Custom;
@@ -143,6 +145,8 @@ families! {
     Matmul(Matmul) in "matmul";
     /// Normalisations: softmax, batch normalisation.
     Norm(Norm) in "norm";
+    /// Attention.
+    Attention(Attention) in "attention";
     /// Losses.
     Loss(Loss) in "loss";
     /// Convolutions.

@@ -1,5 +1,6 @@
 //! The methods that users call, one file a family, and the decompositions of the family's composite operations.
 
+pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod create;
 mod index;

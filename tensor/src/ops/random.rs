@@ -2,6 +2,8 @@
 //!
 //! Each function draws from the default generator; its form with `_with` draws from one that is given.
 
+mod dropout;
+
 use rushlight_backend::op::{Random, Sample};
 use rushlight_backend::{DType, Dims, Error, Generator, Result, Scalar, Shape, broadcast_shapes, default_generator};
 

@@ -4,6 +4,7 @@
 //! found untaken and makes the case missing, so an argument is never silently passed over. A closure calls our API; it does not build
 //! what the API lacks.
 
+mod attention;
 mod conv;
 mod create;
 mod index;
@@ -36,6 +37,8 @@ pub fn registry() -> Registry {
         loss::register,
         norm::register,
         conv::register,
+        attention::register,
+        random::functional,
         pool::register,
     ] {
         register(&mut r);

@@ -4,7 +4,7 @@
 use rushlight_data::{
     DataLoader, RandomSampler, Sampler, Subset, SubsetRandomSampler, WeightedRandomSampler, random_split, random_split_fractions,
 };
-use rushlight_tensor::{DType, Device, Generator, Sample, Scalar, Tensor, default_dtype, default_generator, manual_seed};
+use rushlight_tensor::{DType, Device, Generator, Result, Sample, Scalar, Tensor, default_dtype, default_generator, manual_seed};
 
 use crate::args::Args;
 use crate::golden::Value;
@@ -15,10 +15,61 @@ use crate::registry::Registry;
 pub fn draws() -> Registry {
     let mut r = Registry::default();
     functions(&mut r);
+    dropouts(&mut r, ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"]);
+    rrelu(&mut r, "rrelu", true);
+    gumbel_softmax(&mut r, "gumbel_softmax");
     in_place(&mut r);
     data(&mut r);
     super::init::register(&mut r);
     r
+}
+
+/// Functions of torch.nn.functional that draw in training.
+pub(super) fn functional(r: &mut Registry) {
+    dropouts(
+        r,
+        [
+            "nn.functional.dropout",
+            "nn.functional.dropout1d",
+            "nn.functional.dropout2d",
+            "nn.functional.dropout3d",
+            "nn.functional.alpha_dropout",
+            "nn.functional.feature_alpha_dropout",
+        ],
+    );
+    rrelu(r, "nn.functional.rrelu", false);
+    gumbel_softmax(r, "nn.functional.gumbel_softmax");
+}
+
+type Dropout = fn(&Tensor, f64, bool) -> Result<Tensor>;
+
+fn dropouts(r: &mut Registry, names: [&'static str; 6]) {
+    let calls: [Dropout; 6] =
+        [Tensor::dropout, Tensor::dropout1d, Tensor::dropout2d, Tensor::dropout3d, Tensor::alpha_dropout, Tensor::feature_alpha_dropout];
+    for (name, f) in names.into_iter().zip(calls) {
+        // PyTorch's alpha dropouts are not in training by default, but the draws are.
+        let training = !name.starts_with("nn.functional.alpha") && !name.starts_with("nn.functional.feature");
+        r.op(name, move |a| {
+            let (x, p) = (a.tensor("input")?, a.float_or("p", 0.5)?);
+            Ok(f(&x, p, a.bool_or("training", training)?)?)
+        });
+    }
+}
+
+fn rrelu(r: &mut Registry, name: &'static str, training: bool) {
+    r.op(name, move |a| {
+        let x = a.tensor("input")?;
+        let (lower, upper) = (a.float_or("lower", 1.0 / 8.0)?, a.float_or("upper", 1.0 / 3.0)?);
+        Ok(x.rrelu(lower, upper, a.bool_or("training", training)?)?)
+    });
+}
+
+fn gumbel_softmax(r: &mut Registry, name: &'static str) {
+    r.op(name, |a| {
+        let x = a.tensor("logits")?;
+        let (tau, hard) = (a.float_or("tau", 1.0)?, a.bool_or("hard", false)?);
+        Ok(x.gumbel_softmax(tau, hard, a.int_or("dim", -1)?)?)
+    });
 }
 
 /// The dtype in kwargs.
