@@ -7,6 +7,7 @@ mod attention;
 mod buffer;
 mod conv;
 mod create;
+mod fft;
 mod gemm;
 mod index;
 mod loss;
@@ -63,6 +64,7 @@ impl Backend for CpuBackend {
             Op::Conv(op) => one(conv::run(op, inputs, &outputs[0])),
             Op::Pool(op) => pool::run(op, inputs, outputs).map(Some),
             Op::Create(op) => one(create::run(op)),
+            Op::Fft(op) => one(fft::run(op, &inputs[0], &outputs[0])),
             Op::Index(op) => one(index::run(op, inputs, outputs)),
             Op::Reduce(op) => reduce::run(op, inputs, outputs),
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),

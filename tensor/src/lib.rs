@@ -37,6 +37,7 @@ pub use operand::Operand;
 pub use ops::attention::{AttentionOptions, InProjection, MultiHeadAttention, attention_weights, repeat_heads};
 pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
+pub use ops::fft;
 pub use ops::linalg::norm::NormOrder;
 pub use ops::loss::{CtcLoss, GaussianNllLoss, KlReduction, PoissonNllLoss, TripletMarginLoss};
 pub use ops::matmul::ContractDims;
@@ -44,6 +45,7 @@ pub use ops::norm::InstanceNorm;
 pub use ops::pointwise::unary_derivative;
 pub use ops::pool::OutputSize;
 pub use ops::reduce::masked;
+pub use ops::spectral::{Istft, Stft, StftPad};
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
     default_generator, f16, manual_seed,

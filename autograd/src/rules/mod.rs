@@ -3,6 +3,7 @@
 mod attention;
 mod conv;
 mod create;
+mod fft;
 mod index;
 mod loss;
 mod matmul;
@@ -25,6 +26,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Reduce(op) => op,
         Op::Shape(op) => op,
         Op::Create(op) => op,
+        Op::Fft(op) => op,
         Op::Index(op) => op,
         Op::Matmul(op) => op,
         Op::Attention(op) => op,

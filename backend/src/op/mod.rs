@@ -7,6 +7,7 @@ mod attention;
 mod conv;
 mod create;
 mod custom;
+mod fft;
 mod index;
 mod loss;
 mod matmul;
@@ -25,6 +26,7 @@ pub use attention::Attention;
 pub use conv::{Conv, Window};
 pub use create::Create;
 pub use custom::Custom;
+pub use fft::Fft;
 pub use index::Index;
 pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
@@ -153,6 +155,8 @@ families! {
     Conv(Conv) in "conv";
     /// Pooling.
     Pool(Pool) in "pool";
+    /// Fourier transforms.
+    Fft(Fft) in "fft";
     /// Optimizer steps.
     Optim(Optim) in "optim";
     /// Random numbers.

@@ -3,6 +3,7 @@
 pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod create;
+pub mod fft;
 mod index;
 pub(crate) mod linalg;
 pub(crate) mod loss;
@@ -14,3 +15,4 @@ pub(crate) mod pool;
 mod random;
 pub(crate) mod reduce;
 mod shape;
+pub(crate) mod spectral;

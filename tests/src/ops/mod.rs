@@ -7,6 +7,7 @@
 mod attention;
 mod conv;
 mod create;
+mod fft;
 mod index;
 mod init;
 mod linalg;
@@ -32,6 +33,7 @@ pub fn registry() -> Registry {
         index::register,
         matmul::register,
         masked::register,
+        fft::register,
         linalg::register,
         create::register,
         loss::register,
