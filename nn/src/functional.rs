@@ -3,6 +3,10 @@
 
 use rushlight_tensor::{Result, Tensor};
 
+mod rnn;
+
+pub use rnn::*;
+
 use crate::Buffer;
 
 /// Batch normalisation of x`[n, channels, ..]`. In training the batch's statistics are used and the running ones, where given, are updated: `running = (1 -

@@ -45,6 +45,18 @@ activations! {
     Sigmoid => sigmoid, Unary::Sigmoid;
     /// `x * sigmoid(x)`.
     SiLU => silu, Unary::Silu;
+    /// `x * tanh(softplus(x))`.
+    Mish => mish, Unary::Mish;
+    /// The scaled ELU, under which activations keep mean 0 and variance 1.
+    SELU => selu, Unary::Selu;
+    /// `min(max(x, 0), 6)`.
+    ReLU6 => relu6, Unary::Relu6;
+    /// `min(max(x / 6 + 1 / 2, 0), 1)`.
+    Hardsigmoid => hardsigmoid, Unary::Hardsigmoid;
+    /// `x * hardsigmoid(x)`.
+    Hardswish => hardswish, Unary::Hardswish;
+    /// `log(sigmoid(x))`.
+    LogSigmoid => logsigmoid, Unary::LogSigmoid;
 }
 
 /// How [`GELU`] is computed.

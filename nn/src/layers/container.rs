@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use rushlight_tensor::{Error, Result, Tensor};
 
 use crate::field::Field;
-use crate::{Forward, Layer, Module, Visitor};
+use crate::{Forward, Layer, Module, Parameter, Visitor};
 
 /// Layers one after the other; they are called `0`, `1`..., or by names of their own.
 ///
@@ -167,3 +167,59 @@ impl<T> FromIterator<T> for ModuleList<T> {
         ModuleList(items.into_iter().collect())
     }
 }
+
+/// Modules by name, in the order in which they were added.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleDict<T>(pub Vec<(String, T)>);
+
+impl<T> ModuleDict<T> {
+    /// No modules.
+    pub fn new() -> ModuleDict<T> {
+        ModuleDict(Vec::new())
+    }
+
+    /// Adds a module, or replaces the one of the same name.
+    pub fn insert(&mut self, name: impl Into<String>, module: T) {
+        let name = name.into();
+        match self.0.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = module,
+            None => self.0.push((name, module)),
+        }
+    }
+
+    /// The module of this name.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, m)| m)
+    }
+
+    /// The names.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(n, _)| n.as_str())
+    }
+}
+
+impl<T: Field> Module for ModuleDict<T> {
+    fn visit(&self, visitor: &mut dyn Visitor) {
+        for (name, module) in &self.0 {
+            module.visit_field(name, visitor);
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        "ModuleDict"
+    }
+}
+
+impl<T, S: Into<String>> FromIterator<(S, T)> for ModuleDict<T> {
+    fn from_iter<I: IntoIterator<Item = (S, T)>>(items: I) -> ModuleDict<T> {
+        let mut all = ModuleDict::new();
+        items.into_iter().for_each(|(name, module)| all.insert(name, module));
+        all
+    }
+}
+
+/// A list of parameters called `0`, `1`....
+pub type ParameterList = ModuleList<Parameter>;
+
+/// Parameters by name.
+pub type ParameterDict = ModuleDict<Parameter>;

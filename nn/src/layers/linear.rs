@@ -95,3 +95,64 @@ impl Forward for Identity {
         Ok(x)
     }
 }
+
+/// `x1' W[k] x2 + bias[k]` for each of `out_features` k.
+///
+/// - `weight`: `[out_features, in1_features, in2_features]`, at first uniform in ±1/sqrt(in1_features).
+/// - `bias`: `[out_features]`, at first uniform in ±1/sqrt(in1_features).
+#[derive(Module, Debug)]
+#[module(extra_repr = Self::arguments)]
+pub struct Bilinear {
+    /// The matrices.
+    pub weight: Parameter,
+    /// What is added.
+    pub bias: Option<Parameter>,
+    #[module(skip)]
+    settings: BilinearBuilder,
+}
+
+builder! {
+    /// The arguments of [`Bilinear`].
+    BilinearBuilder for Bilinear(in1_features: usize, in2_features: usize, out_features: usize) {
+        /// Whether a bias is added. Default: true.
+        bias: bool = true;
+        /// The dtype of the parameters. Default: the default float type.
+        dtype(DType; into): Option<DType> = None;
+        /// The device of the parameters. Default: the CPU.
+        device: Device = Device::cpu();
+    }
+}
+
+impl BilinearBuilder {
+    /// Draws the parameters: weight, then bias.
+    ///
+    /// # Errors
+    /// If `in1_features` is 0, or the dtype is not floating point.
+    pub fn build(self) -> Result<Bilinear> {
+        if self.in1_features == 0 {
+            return Err(Error::value("Bilinear", "in1_features must not be 0"));
+        }
+        let bound = 1.0 / (self.in1_features as f64).sqrt();
+        let options = (self.dtype, self.device);
+        let shape = [self.out_features, self.in1_features, self.in2_features];
+        let weight = Parameter::new(Tensor::uniform(-bound, bound, shape, options)?)?;
+        let bias = if self.bias { Some(init::default_bias(self.out_features, self.in1_features, options.into())?) } else { None };
+        Ok(Bilinear { weight, bias, settings: self })
+    }
+}
+
+impl Bilinear {
+    /// The forms of x1`[.., in1_features]` and x2`[.., in2_features]`: `[.., out_features]`.
+    ///
+    /// # Errors
+    /// If shapes or dtypes do not fit.
+    pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
+        x1.bilinear(x2, &self.weight.tensor(), self.bias.as_ref().map(Parameter::tensor).as_ref())
+    }
+
+    fn arguments(&self) -> String {
+        let s = &self.settings;
+        let bias = if s.bias { "True" } else { "False" };
+        format!("in1_features={}, in2_features={}, out_features={}, bias={bias}", s.in1_features, s.in2_features, s.out_features)
+    }
+}

@@ -1,13 +1,19 @@
 //! The modules, one file a kind.
 
 pub mod activation;
+pub mod cells;
 pub mod container;
 pub mod conv;
+pub mod conv_transpose;
 pub mod dropout;
 pub mod embedding;
+pub mod instance_norm;
+pub mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod norm;
 pub mod pool;
+pub mod recurrent;
 pub mod shape;
+pub mod similarity;
 pub mod softmax;

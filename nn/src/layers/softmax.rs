@@ -1,6 +1,6 @@
 //! Softmax along a dimension.
 
-use rushlight_tensor::{Result, Tensor};
+use rushlight_tensor::{Error, Result, Tensor};
 
 use crate::builder::builder;
 use crate::{Forward, Module};
@@ -46,6 +46,28 @@ macro_rules! softmaxes {
 softmaxes! {
     /// `exp(x) / sum(exp(x))` along a dimension.
     Softmax SoftmaxBuilder softmax;
+    /// The softmax of `-x` along a dimension.
+    Softmin SoftminBuilder softmin;
     /// The logarithm of the softmax along a dimension.
     LogSoftmax LogSoftmaxBuilder log_softmax;
+}
+
+/// Softmax over the channels of images `[n, c, h, w]` or `[c, h, w]`.
+#[derive(Module, Clone, Copy, Debug, Default)]
+pub struct Softmax2d;
+
+impl Softmax2d {
+    /// The module.
+    pub fn new() -> Softmax2d {
+        Softmax2d
+    }
+}
+
+impl Forward for Softmax2d {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if !matches!(x.dim(), 3 | 4) {
+            return Err(Error::shape("Softmax2d", format!("wants [n, c, h, w] or [c, h, w], got {:?}", x.shape())));
+        }
+        x.softmax(-3)
+    }
 }

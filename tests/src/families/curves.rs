@@ -2,11 +2,12 @@
 
 use rushlight_autograd::{Autograd, no_grad};
 use rushlight_data::{DataLoader, TensorDataset};
-use rushlight_nn::{Forward, Module, Sequential};
+use rushlight_nn::{Layer, Module, Sequential};
 use rushlight_optim::clip_grad_norm_;
 use rushlight_tensor::{DType, LossReduction, Tensor, manual_seed};
 
 use super::modules::in_dtype;
+use super::rows::RowRnn;
 use super::{Checked, Context, ops};
 use crate::agree::{self, Tolerance};
 use crate::args::Args;
@@ -34,16 +35,18 @@ fn number(case: &Case, name: &str) -> CaseResult<u64> {
 }
 
 /// The model that a case describes.
-fn model(ctx: &Context<'_>, case: &Case, decoder: &Decoder<'_>) -> CaseResult<Sequential> {
+fn model(ctx: &Context<'_>, case: &Case, decoder: &Decoder<'_>) -> CaseResult<Box<dyn Layer>> {
     let spec = case.field("model");
-    if spec["type"] != "sequential" {
-        return Err(CaseError::Missing(format!("a model of type {}", spec["type"])));
+    match spec["type"].as_str() {
+        Some("sequential") => {}
+        Some("row_rnn") => return Ok(Box::new(RowRnn::new(spec)?)),
+        other => return Err(CaseError::Missing(format!("a model of type {other:?}"))),
     }
     let layers = spec["layers"].as_array().map_or(&[][..], Vec::as_slice);
     let layer = |l: &serde_json::Value| {
         ctx.modules.build_layer(l[0].as_str().unwrap_or_default(), &mut Args::decode(&serde_json::Value::Null, &l[1], decoder)?)
     };
-    layers.iter().map(layer).collect()
+    Ok(Box::new(layers.iter().map(layer).collect::<CaseResult<Sequential>>()?))
 }
 
 fn curve(ctx: &Context<'_>, case: &Case, dtype: DType) -> CaseResult<()> {
@@ -58,7 +61,7 @@ fn curve(ctx: &Context<'_>, case: &Case, dtype: DType) -> CaseResult<()> {
         spec => Some(optimizers::scheduler(spec, optimizer.as_mut(), &decoder)?),
     };
     let clip = case.field("clip_norm").as_f64();
-    initial_state(case, &decoder, &model)?;
+    initial_state(case, &decoder, &*model)?;
 
     let digits = ctx.golden.store(DIGITS)?;
     let labels = digits.tensor("labels", false)?;
@@ -110,7 +113,7 @@ fn curve(ctx: &Context<'_>, case: &Case, dtype: DType) -> CaseResult<()> {
 }
 
 /// The weights before training, bit for bit.
-fn initial_state(case: &Case, decoder: &Decoder<'_>, model: &Sequential) -> CaseResult<()> {
+fn initial_state(case: &Case, decoder: &Decoder<'_>, model: &dyn Layer) -> CaseResult<()> {
     let state = model.state_dict();
     let recorded = case.list("init_state");
     for (entry, (key, value)) in recorded.iter().zip(&state) {

@@ -11,6 +11,7 @@ mod programs;
 mod promotion;
 mod reconstruct;
 mod rng;
+mod rows;
 mod sched;
 
 use crate::golden::{Case, FAMILIES, Family, Golden};

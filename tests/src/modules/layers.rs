@@ -1,11 +1,46 @@
-//! Layers.
+//! Layers: one tensor to one.
 
 use rushlight_nn as nn;
+use rushlight_tensor::Padding;
 
 use super::Modules;
 use crate::args::Args;
 use crate::golden::Value;
-use crate::outcome::CaseResult;
+use crate::outcome::{CaseError, CaseResult};
+
+/// A size for all dimensions or one for each, with PyTorch's default.
+pub(super) fn sizes(a: &mut Args, name: &str, default: isize) -> CaseResult<Vec<isize>> {
+    Ok(a.opt_ints(name)?.unwrap_or(vec![default]))
+}
+
+/// The stride of a pool: by default, None, that of the kernel.
+pub(super) fn stride(a: &mut Args) -> CaseResult<Vec<isize>> {
+    Ok(a.opt_ints("stride")?.unwrap_or_default())
+}
+
+/// Sizes of which None, our -1, keeps the input's.
+pub(super) fn output_size(a: &mut Args) -> CaseResult<Vec<isize>> {
+    match a.take("output_size") {
+        Some(Value::None) => Ok(vec![-1]),
+        Some(Value::Int(i)) => Ok(vec![i as isize]),
+        Some(Value::List(items) | Value::Tuple(items)) => items
+            .into_iter()
+            .map(|v| match v {
+                Value::None => Ok(-1),
+                Value::Int(i) => Ok(i as isize),
+                other => Err(CaseError::Untypable(format!("a size that is {}", other.kind()))),
+            })
+            .collect(),
+        _ => Err(CaseError::Missing("a call without `output_size`".to_string())),
+    }
+}
+
+fn padding(a: &mut Args) -> CaseResult<Padding> {
+    match a.peek("padding") {
+        Some(Value::Str(_)) => a.choice("padding", "valid", &[("valid", Some(Padding::Valid)), ("same", Some(Padding::Same))]),
+        _ => Ok(sizes(a, "padding", 0)?.into()),
+    }
+}
 
 /// Batch norm's momentum, of which None has a meaning.
 fn momentum(a: &mut Args) -> CaseResult<Option<f64>> {
@@ -15,7 +50,63 @@ fn momentum(a: &mut Args) -> CaseResult<Option<f64>> {
     }
 }
 
+macro_rules! convs {
+    ($m:ident: $($conv:ident $transposed:ident),*) => {$(
+        $m.layer(stringify!($conv), |a| {
+            let (inputs, outputs, kernel) = (a.size("in_channels")?, a.size("out_channels")?, a.ints("kernel_size")?);
+            let builder = nn::$conv::builder(inputs, outputs, kernel).stride(sizes(a, "stride", 1)?).padding(padding(a)?);
+            let builder = builder.dilation(sizes(a, "dilation", 1)?).groups(a.opt_size("groups")?.unwrap_or(1));
+            Ok(builder.bias(a.bool_or("bias", true)?).build()?)
+        });
+    )*};
+}
+
+macro_rules! batch_norms {
+    ($m:ident: $($batch:ident $instance:ident),*) => {$(
+        $m.layer(stringify!($batch), |a| {
+            let builder = nn::$batch::builder(a.size("num_features")?).eps(a.float_or("eps", 1e-5)?).momentum(momentum(a)?);
+            Ok(builder.affine(a.bool_or("affine", true)?).track_running_stats(a.bool_or("track_running_stats", true)?).build()?)
+        });
+        $m.layer(stringify!($instance), |a| {
+            let builder = nn::$instance::builder(a.size("num_features")?).eps(a.float_or("eps", 1e-5)?).momentum(a.float_or("momentum", 0.1)?);
+            Ok(builder.affine(a.bool_or("affine", false)?).track_running_stats(a.bool_or("track_running_stats", false)?).build()?)
+        });
+    )*};
+}
+
+macro_rules! pools {
+    ($m:ident: $($avg:ident $adaptive:ident $lp:ident),*) => {$(
+        $m.layer(stringify!($avg), |a| {
+            let builder = nn::$avg::builder(a.ints("kernel_size")?).stride(stride(a)?).padding(sizes(a, "padding", 0)?);
+            let builder = builder.ceil_mode(a.bool_or("ceil_mode", false)?).count_include_pad(a.bool_or("count_include_pad", true)?);
+            Ok(match a.opt_int("divisor_override")? {
+                Some(d) => builder.divisor_override(d as i64).build()?,
+                None => builder.build()?,
+            })
+        });
+        $m.layer(stringify!($adaptive), |a| Ok(nn::$adaptive::new(output_size(a)?)?));
+        $m.layer(stringify!($lp), |a| {
+            let builder = nn::$lp::builder(a.float_or("norm_type", 2.0)?, a.ints("kernel_size")?);
+            Ok(builder.stride(stride(a)?).ceil_mode(a.bool_or("ceil_mode", false)?).build()?)
+        });
+    )*};
+}
+
+macro_rules! plain {
+    ($m:ident: $($name:ident),*) => {$(
+        $m.layer(stringify!($name), |_| Ok(nn::$name::new()));
+    )*};
+}
+
 pub(super) fn register(m: &mut Modules) {
+    linear(m);
+    activations(m);
+    norms(m);
+    convs!(m: Conv1d ConvTranspose1d, Conv2d ConvTranspose2d, Conv3d ConvTranspose3d);
+    pools!(m: AvgPool1d AdaptiveAvgPool1d LPPool1d, AvgPool2d AdaptiveAvgPool2d LPPool2d, AvgPool3d AdaptiveAvgPool3d LPPool3d);
+}
+
+fn linear(m: &mut Modules) {
     m.layer("Linear", |a| {
         let (inputs, outputs) = (a.size("in_features")?, a.size("out_features")?);
         Ok(nn::Linear::builder(inputs, outputs).bias(a.bool_or("bias", true)?).build()?)
@@ -24,23 +115,57 @@ pub(super) fn register(m: &mut Modules) {
         a.rest();
         Ok(nn::Identity::new())
     });
-    m.layer("ReLU", |_| Ok(nn::ReLU::new()));
-    m.layer("Tanh", |_| Ok(nn::Tanh::new()));
-    m.layer("Sigmoid", |_| Ok(nn::Sigmoid::new()));
-    m.layer("SiLU", |_| Ok(nn::SiLU::new()));
-    m.layer("Flatten", |_| Ok(nn::Flatten::new()));
+    m.layer("Flatten", |a| Ok(nn::Flatten::builder().start_dim(a.int_or("start_dim", 1)?).end_dim(a.int_or("end_dim", -1)?).build()?));
     m.layer("Dropout", |a| Ok(nn::Dropout::new(a.float_or("p", 0.5)?)?));
-    m.layer("Conv2d", |a| {
-        let (inputs, outputs, kernel) = (a.size("in_channels")?, a.size("out_channels")?, a.ints("kernel_size")?);
-        let builder = nn::Conv2d::builder(inputs, outputs, kernel).stride(a.opt_ints("stride")?.unwrap_or(vec![1]));
-        let builder = builder.padding(a.opt_ints("padding")?.unwrap_or(vec![0])).dilation(a.opt_ints("dilation")?.unwrap_or(vec![1]));
-        Ok(builder.groups(a.opt_size("groups")?.unwrap_or(1)).bias(a.bool_or("bias", true)?).build()?)
+    m.layer("Embedding", |a| {
+        let builder = nn::Embedding::builder(a.size("num_embeddings")?, a.size("embedding_dim")?);
+        Ok(match a.opt_int("padding_idx")? {
+            Some(i) => builder.padding_idx(i).build()?,
+            None => builder.build()?,
+        })
     });
-    m.layer("BatchNorm2d", |a| {
-        let builder = nn::BatchNorm2d::builder(a.size("num_features")?).eps(a.float_or("eps", 1e-5)?).momentum(momentum(a)?);
-        Ok(builder.affine(a.bool_or("affine", true)?).track_running_stats(a.bool_or("track_running_stats", true)?).build()?)
+}
+
+fn activations(m: &mut Modules) {
+    plain!(m: ReLU, Tanh, Sigmoid, SiLU, Mish, SELU, ReLU6, Hardsigmoid, Hardswish, LogSigmoid, Softmax2d);
+    m.layer("GELU", |a| {
+        let known = [("none", Some(nn::Approximate::None)), ("tanh", Some(nn::Approximate::Tanh))];
+        Ok(nn::GELU::builder().approximate(a.choice("approximate", "none", &known)?).build()?)
     });
-    m.layer("MaxPool2d", |a| Ok(nn::MaxPool2d::new(a.ints("kernel_size")?)?));
-    m.layer("AdaptiveAvgPool2d", |a| Ok(nn::AdaptiveAvgPool2d::new(a.ints("output_size")?)?));
-    m.layer("Embedding", |a| Ok(nn::Embedding::new(a.size("num_embeddings")?, a.size("embedding_dim")?)?));
+    m.layer("LeakyReLU", |a| Ok(nn::LeakyReLU::builder().negative_slope(a.float_or("negative_slope", 0.01)?).build()?));
+    m.layer("ELU", |a| Ok(nn::ELU::builder().alpha(a.float_or("alpha", 1.0)?).build()?));
+    m.layer("Softplus", |a| {
+        Ok(nn::Softplus::builder().beta(a.float_or("beta", 1.0)?).threshold(a.float_or("threshold", 20.0)?).build()?)
+    });
+    m.layer("Softmax", |a| Ok(nn::Softmax::new(a.int("dim")?)?));
+    m.layer("Softmin", |a| Ok(nn::Softmin::new(a.int("dim")?)?));
+    m.layer("LogSoftmax", |a| Ok(nn::LogSoftmax::new(a.int("dim")?)?));
+}
+
+fn norms(m: &mut Modules) {
+    batch_norms!(m: BatchNorm1d InstanceNorm1d, BatchNorm2d InstanceNorm2d, BatchNorm3d InstanceNorm3d);
+    m.layer("LayerNorm", |a| {
+        let builder = nn::LayerNorm::builder(a.ints("normalized_shape")?).eps(a.float_or("eps", 1e-5)?);
+        Ok(builder.elementwise_affine(a.bool_or("elementwise_affine", true)?).bias(a.bool_or("bias", true)?).build()?)
+    });
+    m.layer("RMSNorm", |a| {
+        let builder = nn::RMSNorm::builder(a.ints("normalized_shape")?);
+        let builder = match a.opt_float("eps")? {
+            Some(eps) => builder.eps(eps),
+            None => builder,
+        };
+        Ok(builder.elementwise_affine(a.bool_or("elementwise_affine", true)?).build()?)
+    });
+    m.layer("GroupNorm", |a| {
+        let builder = nn::GroupNorm::builder(a.size("num_groups")?, a.size("num_channels")?);
+        Ok(builder.eps(a.float_or("eps", 1e-5)?).affine(a.bool_or("affine", true)?).build()?)
+    });
+    m.layer("LocalResponseNorm", |a| {
+        let builder = nn::LocalResponseNorm::builder(a.size("size")?).alpha(a.float_or("alpha", 1e-4)?);
+        Ok(builder.beta(a.float_or("beta", 0.75)?).k(a.float_or("k", 1.0)?).build()?)
+    });
+    m.layer("CrossMapLRN2d", |a| {
+        let builder = nn::CrossMapLRN2d::builder(a.size("size")?).alpha(a.float_or("alpha", 1e-4)?);
+        Ok(builder.beta(a.float_or("beta", 0.75)?).k(a.float_or("k", 1.0)?).build()?)
+    });
 }

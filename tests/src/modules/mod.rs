@@ -1,6 +1,8 @@
 //! Modules by PyTorch's names: a constructor's arguments become a module, a call's arguments its results.
 
 mod layers;
+mod losses;
+mod several;
 
 use std::collections::HashMap;
 
@@ -65,12 +67,23 @@ impl Modules {
     pub fn all() -> Modules {
         let mut m = Modules::default();
         layers::register(&mut m);
+        losses::register(&mut m);
+        several::register(&mut m);
         m
     }
 
     /// Adds a layer.
     fn layer<L: Layer + 'static>(&mut self, name: &'static str, make: impl Fn(&mut Args) -> CaseResult<L> + Send + Sync + 'static) {
         self.layers.insert(name, Box::new(move |a| Ok(Box::new(make(a)?))));
+    }
+
+    /// Adds a module with a way of its own to be called.
+    fn other<M: Module + 'static>(
+        &mut self,
+        name: &'static str,
+        make: impl Fn(&mut Args) -> CaseResult<Called<M>> + Send + Sync + 'static,
+    ) {
+        self.others.insert(name, Box::new(move |a| Ok(Box::new(make(a)?))));
     }
 
     /// The constructor's arguments, all taken.
