@@ -18,6 +18,7 @@ mod pointwise;
 mod pool;
 pub mod random;
 mod reduce;
+mod resample;
 mod shape;
 pub mod simd;
 pub mod threads;
@@ -69,6 +70,7 @@ impl Backend for CpuBackend {
             Op::Reduce(op) => reduce::run(op, inputs, outputs),
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
             Op::Norm(op) => norm::run(op, inputs, outputs),
+            Op::Resample(op) => one(resample::run(op, inputs, &outputs[0])),
             Op::Optim(op) => optim::run(op, inputs, outputs),
             Op::Attention(op) => attention::run(op, inputs, outputs),
             Op::Loss(op) => loss::run(op, inputs, outputs),

@@ -37,14 +37,16 @@ pub use operand::Operand;
 pub use ops::attention::{AttentionOptions, InProjection, MultiHeadAttention, attention_weights, repeat_heads};
 pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
+pub use ops::embedding_bag::{BagMode, EmbeddingBag};
 pub use ops::fft;
 pub use ops::linalg::norm::NormOrder;
 pub use ops::loss::{CtcLoss, GaussianNllLoss, KlReduction, PoissonNllLoss, TripletMarginLoss};
 pub use ops::matmul::ContractDims;
 pub use ops::norm::InstanceNorm;
 pub use ops::pointwise::unary_derivative;
-pub use ops::pool::OutputSize;
+pub use ops::pool::{FractionalSize, OutputSize};
 pub use ops::reduce::masked;
+pub use ops::resample::{GridMode, GridPadding, GridSample, InterpolateMode, InterpolateOptions, InterpolateTo};
 pub use ops::spectral::{Istft, Stft, StftPad};
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,

@@ -13,6 +13,7 @@ mod pointwise;
 mod pool;
 mod random;
 mod reduce;
+mod resample;
 mod shape;
 
 use rushlight_backend::Op;
@@ -34,6 +35,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Conv(op) => op,
         Op::Pool(op) => op,
         Op::Norm(op) => op,
+        Op::Resample(op) => op,
         Op::Optim(op) => op,
         Op::Random(op) => op,
         Op::Custom(op) => crate::function::rule_of(op),

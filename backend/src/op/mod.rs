@@ -17,6 +17,7 @@ mod pointwise;
 mod pool;
 mod random;
 mod reduce;
+mod resample;
 mod shape;
 mod spatial;
 
@@ -38,6 +39,7 @@ pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
 pub use pool::{Divisor, Pool, PoolWindow};
 pub use random::{Random, Sample};
 pub use reduce::{Reduce, Reduction};
+pub use resample::{Interpolation, Method, Resample};
 pub use shape::ShapeOp;
 pub use spatial::Spatial;
 
@@ -157,6 +159,8 @@ families! {
     Pool(Pool) in "pool";
     /// Fourier transforms.
     Fft(Fft) in "fft";
+    /// Resampling.
+    Resample(Resample) in "resample";
     /// Optimizer steps.
     Optim(Optim) in "optim";
     /// Random numbers.

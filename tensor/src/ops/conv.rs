@@ -1,4 +1,6 @@
-//! Convolutions.
+//! Convolutions; windows as columns are in `fold.rs`.
+
+mod fold;
 
 use rushlight_backend::op::{Conv, Spatial, Window};
 use rushlight_backend::{Error, Result};

@@ -3,6 +3,7 @@
 pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod create;
+pub(crate) mod embedding_bag;
 pub mod fft;
 mod index;
 pub(crate) mod linalg;
@@ -14,5 +15,6 @@ pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod random;
 pub(crate) mod reduce;
+pub(crate) mod resample;
 mod shape;
 pub(crate) mod spectral;

@@ -1,6 +1,7 @@
 //! Normalisations: softmax, log-softmax, batch normalisation; the others are in the files of the folder.
 
 mod group;
+pub(crate) mod masked;
 pub(crate) mod vector;
 
 pub use group::InstanceNorm;

@@ -1,5 +1,9 @@
 //! Pooling.
 
+mod fractional;
+
+pub use fractional::FractionalSize;
+
 use rushlight_backend::op::{Divisor, Pool, PoolWindow, Spatial};
 use rushlight_backend::{Error, Result};
 use smallvec::SmallVec;

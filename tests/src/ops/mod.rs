@@ -7,6 +7,7 @@
 mod attention;
 mod conv;
 mod create;
+mod embedding_bag;
 mod fft;
 mod index;
 mod init;
@@ -19,6 +20,7 @@ mod pointwise;
 mod pool;
 pub mod random;
 mod reduce;
+mod resample;
 mod shape;
 
 use crate::registry::Registry;
@@ -40,6 +42,8 @@ pub fn registry() -> Registry {
         norm::register,
         conv::register,
         attention::register,
+        resample::register,
+        embedding_bag::register,
         random::functional,
         pool::register,
     ] {

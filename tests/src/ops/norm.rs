@@ -1,6 +1,6 @@
 //! Normalisations.
 
-use rushlight_tensor::{InstanceNorm, Result, Tensor};
+use rushlight_tensor::{InstanceNorm, Result, Tensor, masked};
 
 use crate::args::Args;
 use crate::outcome::CaseResult;
@@ -10,6 +10,15 @@ pub(super) fn register(r: &mut Registry) {
     along(r, "softmax", Tensor::softmax);
     along(r, "log_softmax", Tensor::log_softmax);
     along(r, "nn.functional.softmin", Tensor::softmin);
+    masked_along(r, "masked.softmax", |x, dim, mask| masked::softmax(x, dim, mask));
+    masked_along(r, "masked.log_softmax", |x, dim, mask| masked::log_softmax(x, dim, mask));
+    masked_along(r, "masked.softmin", |x, dim, mask| masked::softmin(x, dim, mask));
+    r.op("masked.normalize", |a| {
+        let (x, p, dim) = (a.tensor("input")?, a.float_or("ord", 2.0)?, a.int("dim")?);
+        let eps = a.float_or("eps", 1e-12)?;
+        let x = converted(a, x)?;
+        Ok(masked::normalize(&x, p, dim, eps, a.opt_tensor("mask")?.as_ref())?)
+    });
     r.op("nn.functional.batch_norm", batch_norm);
     r.op("nn.functional.instance_norm", instance_norm);
     r.op("nn.functional.layer_norm", |a| {
@@ -74,15 +83,28 @@ fn instance_norm(a: &mut Args) -> CaseResult<Tensor> {
     Ok(y)
 }
 
+/// The input in the dtype that is asked for.
+fn converted(a: &mut Args, x: Tensor) -> CaseResult<Tensor> {
+    Ok(match a.opt_dtype("dtype")? {
+        Some(d) => x.to_dtype(d)?,
+        None => x,
+    })
+}
+
+/// `f(input, dim, dtype=None, mask=None)`.
+fn masked_along(r: &mut Registry, name: &'static str, f: fn(&Tensor, isize, Option<&Tensor>) -> Result<Tensor>) {
+    r.op(name, move |a| {
+        let (x, dim) = (a.tensor("input")?, a.int("dim")?);
+        let x = converted(a, x)?;
+        Ok(f(&x, dim, a.opt_tensor("mask")?.as_ref())?)
+    });
+}
+
 /// `f(input, dim, dtype=None)`: the input is converted first.
 fn along(r: &mut Registry, name: &'static str, f: fn(&Tensor, isize) -> Result<Tensor>) {
     r.op(name, move |a| {
         let (x, dim) = (a.tensor("input")?, a.int("dim")?);
-        let x = match a.opt_dtype("dtype")? {
-            Some(d) => x.to_dtype(d)?,
-            None => x,
-        };
-        Ok(f(&x, dim)?)
+        Ok(f(&converted(a, x)?, dim)?)
     });
 }
 

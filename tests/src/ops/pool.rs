@@ -1,6 +1,6 @@
 //! Pooling.
 
-use rushlight_tensor::{OutputSize, Result, Tensor};
+use rushlight_tensor::{FractionalSize, IntoSizes, OutputSize, Result, Tensor};
 
 use super::conv::ints_or;
 use crate::args::Args;
@@ -11,6 +11,7 @@ use crate::registry::Registry;
 type Max = fn(&Tensor, &[isize], &[isize], &[isize], &[isize], bool) -> Result<(Tensor, Tensor)>;
 type Avg = fn(&Tensor, &[isize], &[isize], &[isize], bool, bool, Option<i64>) -> Result<Tensor>;
 type Unpool = fn(&Tensor, &Tensor, &[isize], &[isize], &[isize], &[isize]) -> Result<Tensor>;
+type Fractional = fn(&Tensor, &[isize], &FractionalSize, Option<&Tensor>) -> Result<(Tensor, Tensor)>;
 type Lp = fn(&Tensor, f64, &[isize], &[isize], bool) -> Result<Tensor>;
 
 pub(super) fn register(r: &mut Registry) {
@@ -29,6 +30,8 @@ pub(super) fn register(r: &mut Registry) {
     unpool(r, "nn.functional.max_unpool1d", |x, i, k, s, p, o| x.max_unpool1d(i, k, s, p, o));
     unpool(r, "nn.functional.max_unpool2d", |x, i, k, s, p, o| x.max_unpool2d(i, k, s, p, o));
     unpool(r, "nn.functional.max_unpool3d", |x, i, k, s, p, o| x.max_unpool3d(i, k, s, p, o));
+    fractional(r, "nn.functional.fractional_max_pool2d", |x, k, s, d| x.fractional_max_pool2d(k, s, d));
+    fractional(r, "nn.functional.fractional_max_pool3d", |x, k, s, d| x.fractional_max_pool3d(k, s, d));
     lp(r, "nn.functional.lp_pool1d", |x, n, k, s, c| x.lp_pool1d(n, k, s, c));
     lp(r, "nn.functional.lp_pool2d", |x, n, k, s, c| x.lp_pool2d(n, k, s, c));
     lp(r, "nn.functional.lp_pool3d", |x, n, k, s, c| x.lp_pool3d(n, k, s, c));
@@ -117,5 +120,28 @@ fn lp(r: &mut Registry, name: &'static str, f: Lp) {
         let (kernel, stride) = kernel_and_stride(a)?;
         let ceil = a.bool_or("ceil_mode", false)?;
         Ok(f(&x, norm, &kernel, &stride, ceil)?)
+    });
+}
+
+fn fractional(r: &mut Registry, name: &'static str, f: Fractional) {
+    r.op(name, move |a| {
+        let (x, kernel) = (a.tensor("input")?, a.ints("kernel_size")?);
+        let size = a.opt_ints("output_size")?;
+        let ratio = match a.take("output_ratio") {
+            None | Some(Value::None) => None,
+            Some(Value::Float(f)) => Some(vec![f]),
+            Some(Value::List(items) | Value::Tuple(items)) => {
+                Some(items.into_iter().map(|v| Args::new(vec![v], vec![]).float_or("output_ratio", 0.5)).collect::<CaseResult<Vec<_>>>()?)
+            }
+            Some(other) => return Err(CaseError::Missing(format!("`output_ratio` as {}", other.kind()))),
+        };
+        let indices = a.bool_or("return_indices", false)?;
+        let samples = a.opt_tensor("_random_samples")?;
+        let size = match (size, ratio) {
+            (Some(size), None) => FractionalSize::Size(size.into_sizes()),
+            (None, Some(ratio)) => FractionalSize::Ratio(ratio),
+            _ => return Err(CaseError::Untypable("output_size and output_ratio are one argument".to_string())),
+        };
+        Ok(results(f(&x, &kernel, &size, samples.as_ref())?, indices))
     });
 }

@@ -4,38 +4,9 @@ use rushlight_backend::{DType, Error, Result, broadcast_shapes, normalize_dim};
 
 use crate::{IntoSizes, Tensor};
 
-/// The p-norm over dimensions, with PyTorch's derivatives: 0 at the origin, and for elements that are 0.
-///
-/// p may be 0 (the number of elements that are not 0), negative, or infinite.
-pub(crate) fn p_norm(x: &Tensor, p: f64, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-    let dims = || if x.dim() == 0 { crate::Sizes::new() } else { dims.into_sizes() };
-    let sum = |t: &Tensor| if x.dim() == 0 { Ok(t.clone()) } else { t.sum_dim(dims(), keepdim) };
-    if p == 0.0 {
-        return sum(&x.ne(0)?.to_dtype(x.dtype())?);
-    }
-    if p == 1.0 {
-        return sum(&x.abs()?);
-    }
-    if p.is_infinite() {
-        let a = x.abs()?;
-        return match (x.dim(), p > 0.0) {
-            (0, _) => Ok(a),
-            (_, true) => a.amax(dims(), keepdim),
-            (_, false) => a.amin(dims(), keepdim),
-        };
-    }
-    if p == 2.0 {
-        let squares = sum(&x.square()?)?;
-        let none = squares.eq(0)?;
-        return none.where_(&squares.zeros_like()?, &squares.masked_fill(&none, 1)?.sqrt()?);
-    }
-    // Powers of 0 have no finite derivative: 1 stands in their place, and their value is put back.
-    let power = |t: &Tensor, p: f64| -> Result<Tensor> {
-        let none = t.eq(0)?;
-        let at_zero = if p > 0.0 { 0.0 } else { f64::INFINITY };
-        t.masked_fill(&none, 1)?.pow(p)?.masked_fill(&none, at_zero)
-    };
-    power(&sum(&power(&x.abs()?, p)?)?, 1.0 / p)
+/// The p-norm over dimensions, of which a 0-d tensor has none.
+fn p_norm(x: &Tensor, p: f64, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+    if x.dim() == 0 { x.vector_norm(p, (), keepdim) } else { x.vector_norm(p, dims, keepdim) }
 }
 
 /// The value of `clamped` with the derivative of `x`: so PyTorch clamps where it does not want the clamp to be seen.

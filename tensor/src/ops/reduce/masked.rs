@@ -7,6 +7,7 @@
 use rushlight_backend::op::Reduction;
 use rushlight_backend::{DType, Error, Result, Scalar, broadcast_shapes};
 
+pub use crate::ops::norm::masked::{log_softmax, normalize, softmax, softmin};
 use crate::{IntoSizes, Tensor, default_dtype};
 
 /// A value in the places of elements that do not take part.
