@@ -1,10 +1,10 @@
 //! Functions of each element as modules.
 
 use rushlight_tensor::backend::op::{Pointwise, Unary};
-use rushlight_tensor::{Result, Tensor, apply1};
+use rushlight_tensor::{Error, Result, Tensor, apply1};
 
-use crate::builder::options;
-use crate::{Forward, Module};
+use crate::builder::{builder, options};
+use crate::{Forward, Mode, Module};
 
 /// `f(x)` for each element, in the memory of x if nobody else holds it.
 fn owned(f: Unary, x: Tensor, otherwise: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
@@ -135,4 +135,48 @@ with_options! {
     LeakyReLU, LeakyReLUBuilder: |m| Unary::LeakyRelu { slope: m.negative_slope }, |x| x.leaky_relu(m.negative_slope);
     ELU, ELUBuilder: |m| Unary::Elu { alpha: m.alpha }, |x| x.elu(m.alpha);
     Softplus, SoftplusBuilder: |m| Unary::Softplus { beta: m.beta, threshold: m.threshold }, |x| x.softplus(m.beta, m.threshold);
+}
+
+/// x above 0, x times a slope below: in training a random one, in evaluation the mean of the bounds.
+#[derive(Module, Clone, Debug)]
+#[module(extra_repr = Self::arguments)]
+pub struct RReLU {
+    #[module(skip)]
+    settings: RReLUBuilder,
+    mode: Mode,
+}
+
+builder! {
+    /// The arguments of [`RReLU`].
+    RReLUBuilder for RReLU() {
+        /// The least slope. Default: 1/8.
+        lower: f64 = 1.0 / 8.0;
+        /// The largest slope. Default: 1/3.
+        upper: f64 = 1.0 / 3.0;
+    }
+}
+
+impl RReLUBuilder {
+    /// The module.
+    ///
+    /// # Errors
+    /// If the bounds are not in order.
+    pub fn build(self) -> Result<RReLU> {
+        if !(self.lower <= self.upper) {
+            return Err(Error::value("RReLU", format!("lower {} must not be above upper {}", self.lower, self.upper)));
+        }
+        Ok(RReLU { settings: self, mode: Mode::new() })
+    }
+}
+
+impl RReLU {
+    fn arguments(&self) -> String {
+        format!("lower={}, upper={}", self.settings.lower, self.settings.upper)
+    }
+}
+
+impl Forward for RReLU {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.rrelu(self.settings.lower, self.settings.upper, self.mode.is_training())
+    }
 }

@@ -1,9 +1,9 @@
 //! Changes of shape.
 
-use rushlight_tensor::{Result, Tensor};
+use rushlight_tensor::{Error, IntoSizes, Result, Sizes, Tensor};
 
-use crate::Forward;
-use crate::builder::options;
+use crate::builder::{builder, options};
+use crate::{Forward, Module};
 
 options! {
     /// Makes the dimensions from `start_dim` to `end_dim` one.
@@ -28,5 +28,54 @@ impl FlattenBuilder {
 impl Forward for Flatten {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.flatten(self.start_dim, self.end_dim)
+    }
+}
+
+/// Makes one dimension several.
+#[derive(Module, Clone, Debug)]
+#[module(extra_repr = Self::arguments)]
+pub struct Unflatten {
+    #[module(skip)]
+    settings: UnflattenBuilder,
+}
+
+builder! {
+    /// The arguments of [`Unflatten`]: the dimension, and the sizes that it is divided into, one of which may be -1: what is left.
+    UnflattenBuilder for Unflatten(dim: isize, unflattened_size(impl IntoSizes; into_sizes): Sizes) {}
+}
+
+impl UnflattenBuilder {
+    /// The module.
+    ///
+    /// # Errors
+    /// If there are no sizes.
+    pub fn build(self) -> Result<Unflatten> {
+        if self.unflattened_size.is_empty() {
+            return Err(Error::value("Unflatten", "wants at least one size"));
+        }
+        Ok(Unflatten { settings: self })
+    }
+}
+
+impl Unflatten {
+    fn arguments(&self) -> String {
+        format!("dim={}, unflattened_size={:?}", self.settings.dim, self.settings.unflattened_size.as_slice())
+    }
+}
+
+impl Forward for Unflatten {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let UnflattenBuilder { dim, unflattened_size } = &self.settings;
+        let n = x.size(*dim)?;
+        let at = if *dim < 0 { x.dim().wrapping_add_signed(*dim) } else { *dim as usize };
+        let known: isize = unflattened_size.iter().filter(|&&s| s != -1).product();
+        let open = unflattened_size.iter().filter(|&&s| s == -1).count();
+        let rest = if open == 1 && known > 0 { n as isize / known } else { 1 };
+        if open > 1 || known < 0 || known * rest != n as isize {
+            return Err(Error::shape("Unflatten", format!("sizes {unflattened_size:?} do not multiply to {n} in {:?}", x.shape())));
+        }
+        let mut shape: Vec<isize> = x.shape().iter().map(|&s| s as isize).collect();
+        shape.splice(at..=at, unflattened_size.iter().map(|&s| if s == -1 { rest } else { s }));
+        x.reshape(shape)
     }
 }

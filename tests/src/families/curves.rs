@@ -7,7 +7,7 @@ use rushlight_optim::clip_grad_norm_;
 use rushlight_tensor::{DType, LossReduction, Tensor, manual_seed};
 
 use super::modules::in_dtype;
-use super::rows::RowRnn;
+use super::rows::{RowRnn, RowTransformer};
 use super::{Checked, Context, ops};
 use crate::agree::{self, Tolerance};
 use crate::args::Args;
@@ -39,6 +39,7 @@ fn model(ctx: &Context<'_>, case: &Case, decoder: &Decoder<'_>) -> CaseResult<Bo
     let spec = case.field("model");
     match spec["type"].as_str() {
         Some("sequential") => {}
+        Some("row_transformer") => return Ok(Box::new(RowTransformer::new(spec)?)),
         Some("row_rnn") => return Ok(Box::new(RowRnn::new(spec)?)),
         other => return Err(CaseError::Missing(format!("a model of type {other:?}"))),
     }

@@ -50,6 +50,7 @@ pub(super) fn run(id: &str) -> Outcome {
             })
         },
         "conv_groups" => || Ok(must_refuse(nn::Conv2d::builder(3, 4, 3).groups(2).build())),
+        "mha_heads" => || Ok(must_refuse(nn::MultiheadAttention::new(10, 3))),
         "lstm_input" => || Ok(must_refuse(nn::LSTM::new(3, 4)?.forward_with(&Tensor::zeros([2, 2, 5], ())?, None))),
         "grad_unused" => grad_unused,
         "inplace_on_leaf" => inplace_on_leaf,

@@ -1,7 +1,7 @@
 //! Layers: one tensor to one.
 
 use rushlight_nn as nn;
-use rushlight_tensor::Padding;
+use rushlight_tensor::{InterpolateMode, InterpolateTo, Padding};
 
 use super::Modules;
 use crate::args::Args;
@@ -32,6 +32,24 @@ pub(super) fn output_size(a: &mut Args) -> CaseResult<Vec<isize>> {
             })
             .collect(),
         _ => Err(CaseError::Missing("a call without `output_size`".to_string())),
+    }
+}
+
+/// `size` or `scale_factor`.
+fn resized(a: &mut Args) -> CaseResult<InterpolateTo> {
+    let size = a.opt_ints("size")?;
+    let factors = match a.take("scale_factor") {
+        None | Some(Value::None) => None,
+        Some(v) => {
+            let mut parts = Vec::new();
+            v.flatten_into(&mut parts);
+            Some(parts.into_iter().map(|v| Args::new(vec![v], vec![]).float_or("factor", 1.0)).collect::<CaseResult<Vec<_>>>()?)
+        }
+    };
+    match (size, factors) {
+        (Some(size), _) => Ok(InterpolateTo::size(size)),
+        (None, Some(factors)) => Ok(InterpolateTo::scale(&factors)),
+        (None, None) => Err(CaseError::Missing("neither size nor factor".to_string())),
     }
 }
 
@@ -98,6 +116,12 @@ macro_rules! plain {
     )*};
 }
 
+macro_rules! dropouts {
+    ($m:ident: $($name:ident),*) => {$(
+        $m.layer(stringify!($name), |a| Ok(nn::$name::new(a.float_or("p", 0.5)?)?));
+    )*};
+}
+
 pub(super) fn register(m: &mut Modules) {
     linear(m);
     activations(m);
@@ -116,14 +140,60 @@ fn linear(m: &mut Modules) {
         Ok(nn::Identity::new())
     });
     m.layer("Flatten", |a| Ok(nn::Flatten::builder().start_dim(a.int_or("start_dim", 1)?).end_dim(a.int_or("end_dim", -1)?).build()?));
-    m.layer("Dropout", |a| Ok(nn::Dropout::new(a.float_or("p", 0.5)?)?));
+    dropouts!(m: Dropout, Dropout1d, Dropout2d, Dropout3d, AlphaDropout, FeatureAlphaDropout);
+    m.layer("Unflatten", |a| {
+        let dim = a.int("dim")?;
+        Ok(nn::Unflatten::new(dim, a.ints("unflattened_size")?)?)
+    });
     m.layer("Embedding", |a| {
-        let builder = nn::Embedding::builder(a.size("num_embeddings")?, a.size("embedding_dim")?);
-        Ok(match a.opt_int("padding_idx")? {
-            Some(i) => builder.padding_idx(i).build()?,
-            None => builder.build()?,
+        let mut builder = nn::Embedding::builder(a.size("num_embeddings")?, a.size("embedding_dim")?);
+        if let Some(i) = a.opt_int("padding_idx")? {
+            builder = builder.padding_idx(i);
+        }
+        if let Some(most) = a.opt_float("max_norm")? {
+            builder = builder.max_norm(most);
+        }
+        Ok(builder.norm_type(a.float_or("norm_type", 2.0)?).scale_grad_by_freq(a.bool_or("scale_grad_by_freq", false)?).build()?)
+    });
+    m.layer("Unfold", |a| {
+        let builder = nn::Unfold::builder(a.ints("kernel_size")?).dilation(sizes(a, "dilation", 1)?);
+        Ok(builder.padding(sizes(a, "padding", 0)?).stride(sizes(a, "stride", 1)?).build()?)
+    });
+    m.layer("Fold", |a| {
+        let (size, kernel) = (a.ints("output_size")?, a.ints("kernel_size")?);
+        let builder = nn::Fold::builder(size, kernel).dilation(sizes(a, "dilation", 1)?);
+        Ok(builder.padding(sizes(a, "padding", 0)?).stride(sizes(a, "stride", 1)?).build()?)
+    });
+    m.layer("Upsample", |a| {
+        use InterpolateMode as M;
+        let known = [
+            ("nearest", Some(M::Nearest)),
+            ("nearest-exact", Some(M::NearestExact)),
+            ("linear", Some(M::Linear)),
+            ("bilinear", Some(M::Bilinear)),
+            ("bicubic", Some(M::Bicubic)),
+            ("trilinear", Some(M::Trilinear)),
+            ("area", Some(M::Area)),
+        ];
+        let to = resized(a)?;
+        let builder = nn::Upsample::builder(to).mode(a.choice("mode", "nearest", &known)?);
+        let builder = match a.peek("align_corners") {
+            None | Some(Value::None) => {
+                a.none("align_corners")?;
+                builder
+            }
+            Some(_) => builder.align_corners(a.bool_or("align_corners", false)?),
+        };
+        Ok(match a.peek("recompute_scale_factor") {
+            None | Some(Value::None) => {
+                a.none("recompute_scale_factor")?;
+                builder.build()?
+            }
+            Some(_) => builder.recompute_scale_factor(a.bool_or("recompute_scale_factor", false)?).build()?,
         })
     });
+    m.layer("UpsamplingNearest2d", |a| Ok(nn::UpsamplingNearest2d::new(resized(a)?)));
+    m.layer("UpsamplingBilinear2d", |a| Ok(nn::UpsamplingBilinear2d::new(resized(a)?)));
 }
 
 fn activations(m: &mut Modules) {
@@ -134,6 +204,7 @@ fn activations(m: &mut Modules) {
     });
     m.layer("LeakyReLU", |a| Ok(nn::LeakyReLU::builder().negative_slope(a.float_or("negative_slope", 0.01)?).build()?));
     m.layer("ELU", |a| Ok(nn::ELU::builder().alpha(a.float_or("alpha", 1.0)?).build()?));
+    m.layer("RReLU", |a| Ok(nn::RReLU::builder().lower(a.float_or("lower", 1.0 / 8.0)?).upper(a.float_or("upper", 1.0 / 3.0)?).build()?));
     m.layer("Softplus", |a| {
         Ok(nn::Softplus::builder().beta(a.float_or("beta", 1.0)?).threshold(a.float_or("threshold", 20.0)?).build()?)
     });

@@ -3,6 +3,7 @@
 mod layers;
 mod losses;
 mod several;
+mod transformers;
 
 use std::collections::HashMap;
 
@@ -69,6 +70,7 @@ impl Modules {
         layers::register(&mut m);
         losses::register(&mut m);
         several::register(&mut m);
+        transformers::register(&mut m);
         m
     }
 

@@ -1,6 +1,7 @@
 //! Modules of several arguments or results.
 
 use rushlight_nn as nn;
+use rushlight_tensor::BagMode;
 
 use super::layers::{output_size, sizes, stride};
 use super::{Called, Modules};
@@ -126,6 +127,23 @@ pub(super) fn register(m: &mut Modules) {
             Ok(vec![m.forward(&a.tensor("input1")?, &a.tensor("input2")?)?.into()])
         };
         Ok(Called { module: builder.bias(a.bool_or("bias", true)?).build()?, call })
+    });
+    m.other("EmbeddingBag", |a| {
+        let known = [("sum", Some(BagMode::Sum)), ("mean", Some(BagMode::Mean)), ("max", Some(BagMode::Max))];
+        let mut builder = nn::EmbeddingBag::builder(a.size("num_embeddings")?, a.size("embedding_dim")?);
+        if let Some(most) = a.opt_float("max_norm")? {
+            builder = builder.max_norm(most);
+        }
+        let builder = builder.norm_type(a.float_or("norm_type", 2.0)?).scale_grad_by_freq(a.bool_or("scale_grad_by_freq", false)?);
+        let mut builder = builder.mode(a.choice("mode", "mean", &known)?).include_last_offset(a.bool_or("include_last_offset", false)?);
+        if let Some(i) = a.opt_int("padding_idx")? {
+            builder = builder.padding_idx(i);
+        }
+        let call = |m: &nn::EmbeddingBag, a: &mut Args| -> CaseResult<Vec<Value>> {
+            let (x, offsets, weights) = (a.tensor("input")?, a.opt_tensor("offsets")?, a.opt_tensor("per_sample_weights")?);
+            Ok(vec![m.forward(&x, offsets.as_ref(), weights.as_ref())?.into()])
+        };
+        Ok(Called { module: builder.build()?, call })
     });
     m.other("CosineSimilarity", |a| {
         let module = nn::CosineSimilarity::builder().dim(a.int_or("dim", 1)?).eps(a.float_or("eps", 1e-8)?).build()?;
