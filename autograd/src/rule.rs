@@ -60,6 +60,7 @@ pub struct Ctx<'a> {
     pub(crate) op: &'a Op,
     pub(crate) inputs: &'a [Option<Tensor>],
     pub(crate) outputs: &'a [Option<Tensor>],
+    /// Empty if every input has the first output's shape and dtype, which is the usual case.
     pub(crate) input_metas: &'a [Meta],
     pub(crate) output_metas: &'a [Meta],
     /// Bit i for the i-th input.
@@ -91,12 +92,12 @@ impl Ctx<'_> {
 
     /// Shape and dtype of the i-th input.
     pub fn input_meta(&self, i: usize) -> MetaRef<'_> {
-        self.input_metas[i].as_ref()
+        self.input_metas.get(i).unwrap_or(&self.output_metas[0]).as_ref()
     }
 
     /// The number of inputs.
     pub fn input_count(&self) -> usize {
-        self.input_metas.len()
+        self.inputs.len()
     }
 
     /// Shape and dtype of the i-th output.

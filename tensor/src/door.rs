@@ -153,21 +153,22 @@ const WORTH_REUSING: usize = 1024;
 
 /// Runs an operation on plain values.
 fn execute(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
-    let mut metas: SmallVec<[MetaRef<'_>; 4]> = SmallVec::new();
     if let Op::Custom(op) = op {
         return custom::run(op, inputs);
     }
     let (mut elsewhere, mut given) = (None, false);
     for input in inputs.iter() {
         let x = input.tensor();
-        metas.push(x.meta());
         if x.device() != device {
             elsewhere = Some(x.device());
         }
         given |= matches!(input, Input::Own(_)) && x.numel() >= WORTH_REUSING;
     }
-    let outputs = op.infer(&metas)?;
-    drop(metas);
+    let outputs = match &*inputs {
+        [x] => op.infer(&[x.tensor().meta()]),
+        [x, y] => op.infer(&[x.tensor().meta(), y.tensor().meta()]),
+        many => op.infer(&many.iter().map(|x| x.tensor().meta()).collect::<SmallVec<[MetaRef<'_>; 4]>>()),
+    }?;
     if let Some(other) = elsewhere {
         return Err(Error::device(
             op.name(),
@@ -183,11 +184,12 @@ fn execute(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors>
     if given {
         return run_owned(device, op, inputs, outputs);
     }
-    let mut args: SmallVec<[Arg<'_>; 4]> = SmallVec::new();
-    for input in inputs.iter() {
-        args.push(borrowed(input.tensor()));
+    // Arrays for the usual numbers of inputs, here and above: filling a growing list costs several times as much.
+    match &*inputs {
+        [x] => run(device, op, &mut [borrowed(x.tensor())], outputs),
+        [x, y] => run(device, op, &mut [borrowed(x.tensor()), borrowed(y.tensor())], outputs),
+        many => run(device, op, &mut many.iter().map(|x| borrowed(x.tensor())).collect::<SmallVec<[Arg<'_>; 4]>>(), outputs),
     }
-    run(device, op, &mut args, outputs)
 }
 
 #[inline]
@@ -196,9 +198,14 @@ fn borrowed(t: &Tensor) -> Arg<'_> {
 }
 
 /// Runs the kernel, or the decomposition if the backend declines.
-#[inline]
 fn run(device: Device, op: &Op, args: &mut [Arg<'_>], outputs: Metas) -> Result<Tensors> {
-    let Some(storages) = device.backend().run(op, args, &outputs)? else { return run_decomposed(device, op, args) };
+    let Some(mut storages) = device.backend().run(op, args, &outputs)? else { return run_decomposed(device, op, args) };
+    if let [meta] = &*outputs
+        && let Some(storage) = storages.pop()
+    {
+        let tensor = Tensor::from_parts(storage, Layout::contiguous(&meta.shape), meta.dtype, device);
+        return Ok(Tensors::from_buf([tensor]));
+    }
     let mut tensors = Tensors::new();
     for (storage, meta) in storages.into_iter().zip(&outputs) {
         tensors.push(Tensor::from_parts(storage, Layout::contiguous(&meta.shape), meta.dtype, device));

@@ -133,9 +133,9 @@ impl Pass<'_> {
         for (i, g) in results.iter().enumerate() {
             if let Some(g) = g
                 && op.edges.get(i).is_some_and(Option::is_some)
-                && (!same_shape(g.shape(), &op.input_metas[i].shape) || g.dtype() != op.input_metas[i].dtype)
+                && let wanted = op.input_metas.get(i).unwrap_or(&op.output_metas[0])
+                && (!same_shape(g.shape(), &wanted.shape) || g.dtype() != wanted.dtype)
             {
-                let wanted = &op.input_metas[i];
                 return Err(Error::autograd(
                     op.op.name(),
                     format!(

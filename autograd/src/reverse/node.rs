@@ -30,7 +30,8 @@ pub(crate) struct OpNode {
     pub(crate) op: Op,
     /// For each input the trace under which its gradient goes on, if it wants one.
     pub(crate) edges: Edges,
-    pub(crate) input_metas: SmallVec<[Meta; 2]>,
+    /// Empty if every input has the first output's shape and dtype.
+    pub(crate) input_metas: Vec<Meta>,
     pub(crate) output_metas: SmallVec<[Meta; 1]>,
     /// What lies under each output but the first.
     pub(crate) others_below: Vec<Option<Trace>>,

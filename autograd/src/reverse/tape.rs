@@ -2,46 +2,58 @@
 
 use std::sync::{Arc, Mutex};
 
-use rushlight_backend::Op;
-use rushlight_tensor::{Input, Inputs, Result, Tensor, Tensors, apply_slice, decompose};
+use rushlight_backend::{MetaRef, Op, same_shape};
+use rushlight_tensor::{Input, Inputs, Result, Tensor, Tensors, Trace, apply_slice, decompose};
 use smallvec::SmallVec;
 
 use super::node::{Edges, Node, NodeKind, OpNode, Saved, next_id, trace_of};
 use crate::level::is_grad_enabled;
 use crate::rule::{Kind, rule_of};
 
+/// What lies under a trace of this level.
+fn below(level: u32, trace: Option<&Trace>) -> Option<&Trace> {
+    match trace {
+        Some(trace) if trace.level() == level => trace.below(),
+        trace => trace,
+    }
+}
+
 /// An input as the levels below see it.
 fn lower<'a>(level: u32, input: &'a mut Input<'_>) -> Input<'a> {
-    match input.trace() {
-        Some(trace) if trace.level() == level => {}
-        _ => {
-            return match input {
-                Input::Ref(t) => Input::Ref(t),
-                Input::Below(t, trace) => Input::Below(t, *trace),
-                Input::Own(_) => Input::Own(input.take()),
-            };
-        }
-    }
     match input {
-        Input::Ref(t) => Input::Below(t, t.trace().and_then(|t| t.below())),
-        Input::Below(t, trace) => Input::Below(t, trace.and_then(|t| t.below())),
+        Input::Ref(t) => Input::Below(t, below(level, t.trace())),
+        Input::Below(t, trace) => Input::Below(t, below(level, *trace)),
         Input::Own(_) => {
             let t = input.take();
-            let below = t.trace().and_then(|t| t.below()).cloned();
-            Input::Own(t.into_traced(below))
+            let trace = below(level, t.trace()).cloned();
+            Input::Own(t.into_traced(trace))
         }
+    }
+}
+
+/// Runs an operation on inputs as the levels below see them.
+fn apply_below(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
+    match inputs {
+        [x] => apply_slice(op, &mut [lower(level, x)]),
+        [x, y] => apply_slice(op, &mut [lower(level, x), lower(level, y)]),
+        many => apply_slice(op, &mut many.iter_mut().map(|x| lower(level, x)).collect::<Inputs<'_>>()),
+    }
+}
+
+/// `n` values; one or two of them, the usual case, are written in place.
+fn list<T: Default>(n: usize, mut f: impl FnMut(usize) -> T) -> SmallVec<[T; 2]> {
+    match n {
+        1 => SmallVec::from_buf_and_len([f(0), T::default()], 1),
+        2 => SmallVec::from_buf([f(0), f(1)]),
+        _ => (0..n).map(f).collect(),
     }
 }
 
 /// Runs an operation on tensors of which some are on the tape of this level, and records it if gradients are wanted.
 pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
     let rule = rule_of(op);
-    let mut lowered = Inputs::new();
     if !is_grad_enabled() {
-        for input in inputs {
-            lowered.push(lower(level, input));
-        }
-        return apply_slice(op, &mut lowered);
+        return apply_below(level, op, inputs);
     }
     if rule.kind() == Kind::Decomposed {
         let handles: SmallVec<[Tensor; 3]> = inputs.iter().map(Input::to_tensor).collect();
@@ -51,31 +63,41 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
         }
     }
 
-    let mut edges = Edges::new();
-    let mut needs: SmallVec<[bool; 8]> = SmallVec::new();
-    for input in inputs.iter() {
-        let edge = input.trace().filter(|t| t.level() == level && input.tensor().dtype().is_differentiable());
-        needs.push(edge.is_some());
-        edges.push(edge.cloned());
-    }
+    let edge = |i: usize| {
+        let x: &Input<'_> = &inputs[i];
+        x.trace().filter(|t| t.level() == level && x.tensor().dtype().is_differentiable())
+    };
+    let edges: Edges = list(inputs.len(), |i| edge(i).cloned());
+    let needs: SmallVec<[bool; 2]> = list(inputs.len(), |i| edges[i].is_some());
     let saves = rule.saves(&needs);
     let keep = |mask: u32, i: usize| i < 32 && mask >> i & 1 == 1;
-    let mut saved = Saved::default();
-    let mut input_metas = SmallVec::new();
-    for (i, input) in inputs.iter_mut().enumerate() {
-        let x = lower(level, input);
-        saved.inputs.push(if keep(saves.inputs, i) { Some(x.to_tensor()) } else { None });
-        input_metas.push(x.tensor().meta().to_meta());
-        lowered.push(x);
-    }
+    let saved_inputs = list(inputs.len(), |i| {
+        let x = &inputs[i];
+        keep(saves.inputs, i).then(|| x.tensor().with_trace(below(level, x.trace()).cloned()))
+    });
+    // Inputs may be given away, so their shapes are noted before the operation runs; in the usual case one note serves all.
+    let same = |a: MetaRef<'_>, b: MetaRef<'_>| a.dtype == b.dtype && same_shape(a.shape, b.shape);
+    let first = inputs[0].tensor().meta();
+    let alike = inputs[1..].iter().all(|x| same(x.tensor().meta(), first));
+    let mut input_metas = if alike { Vec::new() } else { inputs.iter().map(|x| x.tensor().meta().to_meta()).collect() };
+    let first = first.to_meta();
 
-    let mut outputs = apply_slice(op, &mut lowered)?;
+    let mut outputs = apply_below(level, op, inputs)?;
     if !outputs.iter().any(|y| y.dtype().is_differentiable()) {
         return Ok(outputs);
     }
+    let saved_outputs = outputs.iter().enumerate().map(|(i, y)| keep(saves.outputs, i).then(|| y.clone())).collect();
+    let saved = Saved { inputs: saved_inputs, outputs: saved_outputs, freed: false };
     let mut output_metas = SmallVec::new();
-    for (i, y) in outputs.iter().enumerate() {
-        saved.outputs.push(if keep(saves.outputs, i) { Some(y.clone()) } else { None });
+    if alike && same(outputs[0].meta(), first.as_ref()) {
+        output_metas.push(first);
+    } else {
+        if alike {
+            input_metas = vec![first; edges.len()];
+        }
+        output_metas.push(outputs[0].meta().to_meta());
+    }
+    for y in &outputs[1..] {
         output_metas.push(y.meta().to_meta());
     }
     let below = outputs[0].trace().cloned();
