@@ -18,7 +18,7 @@ use crate::threads::par_for;
 use crate::walk::Shared;
 
 /// Queries and keys of a block.
-const QUERIES: usize = 64;
+const QUERIES: usize = 128;
 const KEYS: usize = 256;
 const LANES: usize = 16;
 

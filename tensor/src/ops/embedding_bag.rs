@@ -62,7 +62,7 @@ impl Tensor {
         let rows = table.index_select(0, &used)?;
         let norms = rows.vector_norm(norm_type, -1, true)?;
         let scaled = norms.gt(max_norm)?.where_(&rows.mul(&norms.add(1e-7)?.reciprocal()?.mul(max_norm)?)?, &rows)?;
-        let changed = table.index_add(0, &used, &scaled.sub(&rows)?)?;
+        let changed = table.scatter(0, &used.unsqueeze(1)?.expand(rows.shape())?, &scaled)?;
         if self.trace().is_some() { unseen(self, &changed) } else { Ok(changed) }
     }
 

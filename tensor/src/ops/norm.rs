@@ -116,6 +116,7 @@ impl Tensor {
         if self.numel() == 0 && self.dim() > 0 {
             return self.batch_norm_empty(weight, bias);
         }
+        check_running("batch_norm", self, running_mean.as_deref(), running_var.as_deref())?;
         if !training {
             return match (running_mean, running_var) {
                 (Some(mean), Some(var)) => self.batch_norm_eval(mean, var, weight, bias, eps),
@@ -149,6 +150,17 @@ impl Tensor {
         }
         Ok(y)
     }
+}
+
+/// An error if running statistics are not one number for each channel.
+fn check_running(op: &'static str, x: &Tensor, mean: Option<&Tensor>, var: Option<&Tensor>) -> Result<()> {
+    let channels = x.shape().get(1).copied().unwrap_or(0);
+    for (what, v) in [("running mean", mean), ("running variance", var)] {
+        if let Some(v) = v.filter(|v| v.shape() != [channels]) {
+            return Err(Error::shape(op, format!("a {what} of shape {:?} does not fit {channels} channels", v.shape())));
+        }
+    }
+    Ok(())
 }
 
 /// A vector over the channels in the shape in which it is broadcast over x.

@@ -17,6 +17,8 @@ pub(super) fn register(r: &mut Registry) {
     transposed(r, "nn.functional.conv_transpose1d", |x, w, b, s, p, o, g, d| x.conv_transpose1d(w, b, s, p, o, g, d));
     transposed(r, "nn.functional.conv_transpose2d", |x, w, b, s, p, o, g, d| x.conv_transpose2d(w, b, s, p, o, g, d));
     transposed(r, "nn.functional.conv_transpose3d", |x, w, b, s, p, o, g, d| x.conv_transpose3d(w, b, s, p, o, g, d));
+    r.op("nn.functional.channel_shuffle", |a| Ok(a.tensor("input")?.channel_shuffle(a.size("groups")?)?));
+    r.alias("channel_shuffle", "nn.functional.channel_shuffle");
     r.op("nn.functional.unfold", |a| {
         let (x, kernel) = (a.tensor("input")?, a.ints("kernel_size")?);
         let (dilation, padding, stride) = (ints_or(a, "dilation", 1)?, ints_or(a, "padding", 0)?, ints_or(a, "stride", 1)?);

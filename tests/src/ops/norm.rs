@@ -20,6 +20,7 @@ pub(super) fn register(r: &mut Registry) {
         Ok(masked::normalize(&x, p, dim, eps, a.opt_tensor("mask")?.as_ref())?)
     });
     r.op("nn.functional.batch_norm", batch_norm);
+    r.op("native_batch_norm", native_batch_norm);
     r.op("nn.functional.instance_norm", instance_norm);
     r.op("nn.functional.layer_norm", |a| {
         let (x, shape) = (a.tensor("input")?, a.ints("normalized_shape")?);
@@ -66,6 +67,28 @@ pub(super) fn register(r: &mut Registry) {
         a.str_or("compute_mode", "use_mm_for_euclid_dist_if_necessary")?;
         Ok(x.cdist(&y, p)?)
     });
+}
+
+/// The result, and the means and factors of the batch for its gradient: nothing outside of training.
+fn native_batch_norm(a: &mut Args) -> CaseResult<Vec<Tensor>> {
+    let x = a.tensor("input")?;
+    let (weight, bias) = (a.opt_tensor("weight")?, a.opt_tensor("bias")?);
+    let (mut mean, mut var) = (a.opt_tensor("running_mean")?, a.opt_tensor("running_var")?);
+    let (training, momentum, eps) = (a.bool_or("training", false)?, a.float_or("momentum", 0.1)?, a.float_or("eps", 1e-5)?);
+    let y = x.batch_norm(mean.as_mut(), var.as_mut(), weight.as_ref(), bias.as_ref(), training, momentum, eps)?;
+    let results = if training {
+        let (_, mean, var) = x.batch_norm_train(weight.as_ref(), bias.as_ref(), eps)?;
+        vec![y, mean, var.add(eps)?.rsqrt()?]
+    } else {
+        let none = Tensor::zeros(0, (x.dtype(), x.device()))?;
+        vec![y, none.clone(), none]
+    };
+    for (name, now) in [("running_mean", mean), ("running_var", var)] {
+        if let Some(now) = now.filter(|_| training) {
+            a.changed(name, now);
+        }
+    }
+    Ok(results)
 }
 
 fn instance_norm(a: &mut Args) -> CaseResult<Tensor> {

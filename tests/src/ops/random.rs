@@ -41,6 +41,11 @@ pub(super) fn functional(r: &mut Registry) {
     gumbel_softmax(r, "nn.functional.gumbel_softmax");
 }
 
+/// `inplace`: of memory alone, values do not change under their handles.
+fn inplace(a: &mut Args) -> CaseResult<()> {
+    a.bool_or("inplace", false).map(|_| ())
+}
+
 type Dropout = fn(&Tensor, f64, bool) -> Result<Tensor>;
 
 fn dropouts(r: &mut Registry, names: [&'static str; 6]) {
@@ -51,7 +56,9 @@ fn dropouts(r: &mut Registry, names: [&'static str; 6]) {
         let training = !name.starts_with("nn.functional.alpha") && !name.starts_with("nn.functional.feature");
         r.op(name, move |a| {
             let (x, p) = (a.tensor("input")?, a.float_or("p", 0.5)?);
-            Ok(f(&x, p, a.bool_or("training", training)?)?)
+            let training = a.bool_or("training", training)?;
+            inplace(a)?;
+            Ok(f(&x, p, training)?)
         });
     }
 }
@@ -60,7 +67,9 @@ fn rrelu(r: &mut Registry, name: &'static str, training: bool) {
     r.op(name, move |a| {
         let x = a.tensor("input")?;
         let (lower, upper) = (a.float_or("lower", 1.0 / 8.0)?, a.float_or("upper", 1.0 / 3.0)?);
-        Ok(x.rrelu(lower, upper, a.bool_or("training", training)?)?)
+        let training = a.bool_or("training", training)?;
+        inplace(a)?;
+        Ok(x.rrelu(lower, upper, training)?)
     });
 }
 

@@ -52,6 +52,16 @@ pub(super) fn register(r: &mut Registry) {
         let align_corners = opt_bool(a, "align_corners")?.unwrap_or(false);
         Ok(x.grid_sample(&grid, GridSample { mode, padding, align_corners })?)
     });
+    r.op("grid_sampler_2d", |a| {
+        let (x, grid) = (a.tensor("input")?, a.tensor("grid")?);
+        let (mode, padding) = (a.int("interpolation_mode")?, a.int("padding_mode")?);
+        let modes = [GridMode::Bilinear, GridMode::Nearest, GridMode::Bicubic];
+        let paddings = [GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection];
+        let (Some(&mode), Some(&padding)) = (modes.get(mode as usize), paddings.get(padding as usize)) else {
+            return Err(CaseError::Untypable("modes are enumerations".to_string()));
+        };
+        Ok(x.grid_sample(&grid, GridSample { mode, padding, align_corners: a.bool_or("align_corners", false)? })?)
+    });
     r.op("nn.functional.affine_grid", |a| {
         let (theta, size) = (a.tensor("theta")?, a.ints("size")?);
         Ok(theta.affine_grid(size, opt_bool(a, "align_corners")?.unwrap_or(false))?)

@@ -80,6 +80,16 @@ impl<'a> MultiHeadAttention<'a> {
     }
 }
 
+/// Whether two are one tensor, to a tracer as well: what is computed of one serves the other.
+fn same(a: &Tensor, b: &Tensor) -> bool {
+    let one_trace = match (a.trace(), b.trace()) {
+        (None, None) => true,
+        (Some(a), Some(b)) => std::sync::Arc::ptr_eq(a, b),
+        _ => false,
+    };
+    one_trace && a.is_same(b)
+}
+
 /// A mask as numbers to add.
 fn added(mask: &Tensor, dtype: DType, what: &str) -> Result<Tensor> {
     match mask.dtype() {
@@ -122,7 +132,7 @@ impl Tensor {
             ));
         }
         if rank == 2 {
-            let same = (key.is_same(self), value.is_same(self));
+            let same = (same(key, self), same(value, self));
             let q = self.unsqueeze(1)?;
             let k = if same.0 { q.clone() } else { key.unsqueeze(1)? };
             let v = if same.1 { q.clone() } else { value.unsqueeze(1)? };
@@ -203,7 +213,7 @@ impl Tensor {
                 if w.shape() != [3 * e, e] {
                     return Err(Error::shape(OP, format!("in_proj_weight of shape {:?} does not fit {e} features", w.shape())));
                 }
-                if key.is_same(self) && value.is_same(self) {
+                if same(key, self) && same(value, self) {
                     let all = self.linear(w, with.in_proj_bias)?;
                     let part = |i: usize| all.narrow(-1, (i * e) as isize, e);
                     return Ok([part(0)?, part(1)?, part(2)?]);

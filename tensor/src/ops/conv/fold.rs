@@ -80,6 +80,23 @@ impl Windows {
 }
 
 impl Tensor {
+    /// The channels of `[n, channels, ..]`, divided into groups, in the order of their places in the groups: the first of each group, then the second...
+    ///
+    /// # Errors
+    /// If there are fewer than three dimensions, or the channels cannot be divided so.
+    pub fn channel_shuffle(&self, groups: usize) -> Result<Tensor> {
+        let op = "channel_shuffle";
+        if self.dim() < 3 {
+            return Err(Error::shape(op, format!("wants [n, channels, ..] of 3 dimensions or more, got {:?}", self.shape())));
+        }
+        let (n, channels) = (self.shape()[0], self.shape()[1]);
+        if groups == 0 || channels % groups != 0 {
+            return Err(Error::shape(op, format!("{channels} channels cannot be divided into {groups} groups")));
+        }
+        let inner: usize = self.shape()[2..].iter().product();
+        self.reshape([n, groups, channels / groups, inner])?.transpose(1, 2)?.reshape(self.shape())
+    }
+
     /// `torch.nn.functional.unfold`: the windows of `[n, channels, h, w]` (or `[channels, h, w]`) as columns, `[n, channels * kernel elements, windows]`.
     /// PyTorch's defaults are dilation 1, padding 0 (zeros), stride 1.
     ///

@@ -81,6 +81,9 @@ impl Tensor {
                 second.push(j);
             }
         }
+        if self.shape()[1] == 0 {
+            return Tensor::zeros(first.len(), (self.dtype(), self.device()));
+        }
         let rows = |index: Vec<i64>| -> Result<Tensor> {
             let len = index.len();
             self.index_select(0, &Tensor::from_vec(index, len, self.device())?)
@@ -105,6 +108,10 @@ impl Tensor {
         let dtype = common_float(op, self, other)?;
         let (x, y) = (self.to_dtype(dtype)?, other.to_dtype(dtype)?);
         let (n, k) = (x.size(-2)?, y.size(-2)?);
+        if x.size(-1)? == 0 {
+            // The norm of nothing, also where it is the largest of nothing.
+            return x.matmul(&y.transpose(-1, -2)?);
+        }
         if p == 2.0 && (n > 25 || k > 25) {
             let squares = |t: &Tensor| t.square()?.sum_dim(-1, true);
             let sum = squares(&x)?.add(&squares(&y)?.transpose(-1, -2)?)?;
