@@ -1,12 +1,11 @@
 //! Fourier transforms: plans and butterflies are rustfft's and realfft's; here lines are gathered, transformed and put in place.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 use num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rushlight_backend::op::Fft;
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Meta, Result, Storage};
-use rustfft::{FftNum, FftPlanner};
+use rushlight_backend_cpu_fft::Planned;
 
 use crate::buffer::{CpuBuffer, Plain, alloc, cpu, typed, typed_mut};
 use crate::shape::contiguous;
@@ -16,37 +15,21 @@ use crate::walk::Shared;
 /// Points transformed by one task.
 const GRAIN: usize = 1 << 14;
 
-/// A real type with planners, which remember their plans.
-trait Real: FftNum + Plain + num_complex::ComplexFloat<Real = Self> {
+/// A real type with plans.
+trait Real: Planned + Plain + num_complex::ComplexFloat<Real = Self> {
     fn of(scale: f64) -> Self;
-    fn complex(n: usize, inverse: bool) -> Arc<dyn rustfft::Fft<Self>>;
-    fn from_real(n: usize) -> Arc<dyn RealToComplex<Self>>;
-    fn to_real(n: usize) -> Arc<dyn ComplexToReal<Self>>;
 }
 
-macro_rules! real {
-    ($($t:ident, $planner:ident, $real_planner:ident;)*) => {$(
-        static $planner: LazyLock<Mutex<FftPlanner<$t>>> = LazyLock::new(|| Mutex::new(FftPlanner::new()));
-        static $real_planner: LazyLock<Mutex<RealFftPlanner<$t>>> = LazyLock::new(|| Mutex::new(RealFftPlanner::new()));
-
-        impl Real for $t {
-            fn of(scale: f64) -> $t { scale as $t }
-            fn complex(n: usize, inverse: bool) -> Arc<dyn rustfft::Fft<$t>> {
-                let mut planner = $planner.lock().unwrap_or_else(PoisonError::into_inner);
-                if inverse { planner.plan_fft_inverse(n) } else { planner.plan_fft_forward(n) }
-            }
-            fn from_real(n: usize) -> Arc<dyn RealToComplex<$t>> {
-                $real_planner.lock().unwrap_or_else(PoisonError::into_inner).plan_fft_forward(n)
-            }
-            fn to_real(n: usize) -> Arc<dyn ComplexToReal<$t>> {
-                $real_planner.lock().unwrap_or_else(PoisonError::into_inner).plan_fft_inverse(n)
-            }
-        }
-    )*};
+impl Real for f32 {
+    fn of(scale: f64) -> f32 {
+        scale as f32
+    }
 }
-real! {
-    f32, PLANNER32, REAL_PLANNER32;
-    f64, PLANNER64, REAL_PLANNER64;
+
+impl Real for f64 {
+    fn of(scale: f64) -> f64 {
+        scale
+    }
 }
 
 pub(crate) fn run(op: &Fft, x: &Arg<'_>, out: &Meta) -> Result<Storage> {
