@@ -3,7 +3,7 @@
 //! A fused operation has a row here. One whose kernel is missing runs as its decomposition, and passes.
 
 use rushlight_autograd::{Autograd, BackwardOptions, grad_of};
-use rushlight_tensor::backend::op::{Attention, CrossEntropy, Loss, LossReduction, Norm};
+use rushlight_tensor::backend::op::{Attention, CrossEntropy, GridMode, GridPadding, GridSample, Loss, LossReduction, Norm, Resample};
 use rushlight_tensor::{DType, Device, Generator, Op, Result, Tensor, Tensors, apply, decompose};
 
 fn normal(shape: &[usize], seed: u64) -> Tensor {
@@ -185,6 +185,28 @@ fn attention() -> Result<()> {
                 inputs.extend(mask);
                 // The results are functions of the inputs: their own gradients are left to these.
                 check(Attention::Grad { scale: 0.4, causal }, &inputs, 3, 4)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn grid_sample() -> Result<()> {
+    for mode in [GridMode::Bilinear, GridMode::Nearest, GridMode::Bicubic] {
+        for padding in [GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection] {
+            for align_corners in [false, true] {
+                let with = GridSample { mode, padding, align_corners };
+                // The nearest element does not depend on the grid: one of the two says so with zeros.
+                let differentiable = if mode == GridMode::Nearest { 1 } else { 2 };
+                let (x, grid) = (normal(&[2, 10, 5, 7], 30), normal(&[2, 20, 30, 2], 31));
+                check(Resample::Grid(with), &[x.clone(), grid.clone()], 1, differentiable)?;
+                check(Resample::GridGrad(with), &[normal(&[2, 10, 20, 30], 32), x, grid], differentiable, 3)?;
+                if mode != GridMode::Bicubic {
+                    let (x, grid) = (normal(&[1, 2, 3, 4, 5], 33), normal(&[1, 2, 3, 4, 3], 34));
+                    check(Resample::Grid(with), &[x.clone(), grid.clone()], 1, differentiable)?;
+                    check(Resample::GridGrad(with), &[normal(&[1, 2, 2, 3, 4], 35), x, grid], differentiable, 3)?;
+                }
             }
         }
     }

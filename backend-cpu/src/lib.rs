@@ -70,7 +70,7 @@ impl Backend for CpuBackend {
             Op::Reduce(op) => reduce::run(op, inputs, outputs),
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
             Op::Norm(op) => norm::run(op, inputs, outputs),
-            Op::Resample(op) => one(resample::run(op, inputs, &outputs[0])),
+            Op::Resample(op) => resample::run(op, inputs, outputs),
             Op::Optim(op) => optim::run(op, inputs, outputs),
             Op::Attention(op) => attention::run(op, inputs, outputs),
             Op::Loss(op) => loss::run(op, inputs, outputs),

@@ -1,10 +1,12 @@
 //! Resampling: one dimension after the other, each by a table of the elements and weights that make up an element of the result. The gradient uses the
 //! transposed tables.
 
+mod grid;
+
 use std::sync::Arc;
 
 use rushlight_backend::op::{Interpolation, Method, Resample};
-use rushlight_backend::{Arg, DType, Meta, Result, Storage, bf16, f16, numel};
+use rushlight_backend::{Arg, DType, Meta, Result, Storage, Storages, bf16, f16, numel};
 
 use crate::buffer::{Plain, alloc, typed_mut};
 use crate::pointwise::exp::Exp;
@@ -174,7 +176,20 @@ fn byte_pass(x: &[u8], [before, from, behind]: [usize; 3], table: &Table) -> Vec
     y
 }
 
-pub(crate) fn run(op: &Resample, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
+/// Runs a resampling, or declines: samples at a grid in half precision are left to the decomposition, which computes in f32.
+pub(crate) fn run(op: &Resample, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Option<Storages>> {
+    let out = &outputs[0];
+    match (op, out.dtype) {
+        (Resample::Grid(with), DType::F32) => grid::forward::<f32>(with, inputs, out).map(Some),
+        (Resample::Grid(with), DType::F64) => grid::forward::<f64>(with, inputs, out).map(Some),
+        (Resample::GridGrad(with), DType::F32) => grid::backward::<f32>(with, inputs, outputs).map(Some),
+        (Resample::GridGrad(with), DType::F64) => grid::backward::<f64>(with, inputs, outputs).map(Some),
+        (Resample::Grid(_) | Resample::GridGrad(_), _) => Ok(None),
+        _ => interpolate(op, inputs, out).map(|s| Some(smallvec::smallvec![s])),
+    }
+}
+
+fn interpolate(op: &Resample, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
     match out.dtype {
         DType::F64 => real::<f64>(op, &inputs[0], out),
         DType::F16 => half::<f16>(op, &inputs[0], out, f16::to_f32, f16::from_f32),
@@ -189,6 +204,7 @@ fn tables(op: &Resample, shape: &[usize], single: bool) -> Vec<Table> {
     match op {
         Resample::Forward(of) => (0..rank).map(|d| Table::new(of, d, shape[d + 2], single)).collect(),
         Resample::Grad { of, size } => (0..rank).map(|d| Table::new(of, d, size.get(d) as usize, single).transposed()).collect(),
+        Resample::Grid(_) | Resample::GridGrad(_) => Vec::new(),
     }
 }
 

@@ -46,12 +46,12 @@ pub use ops::norm::InstanceNorm;
 pub use ops::pointwise::unary_derivative;
 pub use ops::pool::{FractionalSize, OutputSize};
 pub use ops::reduce::masked;
-pub use ops::resample::{GridMode, GridPadding, GridSample, InterpolateMode, InterpolateOptions, InterpolateTo};
+pub use ops::resample::{InterpolateMode, InterpolateOptions, InterpolateTo, grid_sample_tangent};
 pub use ops::spectral::{Istft, Stft, StftPad};
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
     default_generator, f16, manual_seed,
-    op::{CrossEntropy, LossReduction, Sample},
+    op::{CrossEntropy, GridMode, GridPadding, GridSample, LossReduction, Sample},
 };
 pub use rushlight_backend_cpu::threads::{num_threads, set_num_threads};
 pub use sizes::{IntoSizes, Sizes};

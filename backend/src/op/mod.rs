@@ -39,7 +39,7 @@ pub use pointwise::{Binary, GradUses, Pointwise, Rounding, Unary};
 pub use pool::{Divisor, Pool, PoolWindow};
 pub use random::{Random, Sample};
 pub use reduce::{Reduce, Reduction};
-pub use resample::{Interpolation, Method, Resample};
+pub use resample::{GridMode, GridPadding, GridSample, Interpolation, Method, Resample};
 pub use shape::ShapeOp;
 pub use spatial::Spatial;
 

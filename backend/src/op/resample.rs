@@ -1,7 +1,7 @@
 //! Resampling of images and signals to other sizes.
 
 use super::spatial::at_least;
-use super::{MetaRef, Metas, Spatial, exactly, one};
+use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype, want_float};
 use crate::{DType, Error, Result, Shape};
 
 /// How the elements between samples are found.
@@ -32,9 +32,49 @@ pub struct Interpolation {
     pub antialias: bool,
 }
 
+/// How a sample is made of the elements around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GridMode {
+    /// Linear in each dimension, PyTorch's default.
+    #[default]
+    Bilinear,
+    /// The nearest element.
+    Nearest,
+    /// By four neighbours in each dimension; for two dimensions.
+    Bicubic,
+}
+
+/// What lies outside of the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GridPadding {
+    /// Zeros, PyTorch's default.
+    #[default]
+    Zeros,
+    /// The nearest element of the border.
+    Border,
+    /// The input, reflected.
+    Reflection,
+}
+
+/// How an input is sampled at the points of a grid; the default is PyTorch's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GridSample {
+    /// How a sample is made.
+    pub mode: GridMode,
+    /// What lies outside.
+    pub padding: GridPadding,
+    /// Whether -1 and 1 are the centres of the corner elements, else their outer edges.
+    pub align_corners: bool,
+}
+
 /// A resampling, or the transpose of one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Resample {
+    /// Samples at the points of a grid. Inputs: x `[n, channels, ..]` with two or three spatial dimensions; points `[n, .., 2]` (or 3), each (x, y) or
+    /// (x, y, z) from -1 to 1 across x. Result: `[n, channels, ..]`.
+    Grid(GridSample),
+    /// The gradients of `Grid`. Inputs: the gradient of the result, x, the points. Results: the gradients of x and of the points.
+    GridGrad(GridSample),
     /// Input: x `[n, channels, ..]` with one to three spatial dimensions, floating point or uint8 (which is rounded).
     Forward(Interpolation),
     /// The transpose of `Forward`. Input: a gradient like the result.
@@ -48,11 +88,31 @@ pub enum Resample {
 
 impl Resample {
     pub(super) fn name(&self) -> &'static str {
-        "interpolate"
+        match self {
+            Resample::Forward(_) | Resample::Grad { .. } => "interpolate",
+            Resample::Grid(_) => "grid_sample",
+            Resample::GridGrad(_) => "grid_sample_backward",
+        }
     }
 
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {
         let name = self.name();
+        match self {
+            Resample::Grid(with) => {
+                let [x, grid] = exactly(name, inputs)?;
+                return one(sampled(name, with, x, grid)?, x.dtype);
+            }
+            Resample::GridGrad(with) => {
+                let [g, x, grid] = exactly(name, inputs)?;
+                same_dtype(name, inputs)?;
+                let wanted = sampled(name, with, x, grid)?;
+                if g.shape != wanted.as_slice() {
+                    return Err(Error::shape(name, format!("a gradient of shape {:?} does not fit: wanted {wanted:?}", g.shape)));
+                }
+                return Ok(smallvec::smallvec![x.to_meta(), grid.to_meta()]);
+            }
+            _ => {}
+        }
         let [x] = exactly(name, inputs)?;
         if !x.dtype.is_float() && (x.dtype != DType::U8 || matches!(self, Resample::Grad { .. })) {
             return Err(Error::dtype(name, format!("wants a floating-point tensor (or uint8), got {}", x.dtype)));
@@ -60,6 +120,7 @@ impl Resample {
         let (of, out) = match self {
             Resample::Forward(of) => (of, of.size),
             Resample::Grad { of, size } => (of, *size),
+            Resample::Grid(_) | Resample::GridGrad(_) => return Err(Error::value(name, "takes other inputs")),
         };
         let rank = of.size.rank();
         if x.shape.len() != rank + 2 {
@@ -77,4 +138,30 @@ impl Resample {
         shape.extend(out.sizes());
         one(shape, x.dtype)
     }
+}
+
+/// The shape of the samples of x at a grid.
+fn sampled(name: &'static str, with: &GridSample, x: &MetaRef<'_>, grid: &MetaRef<'_>) -> Result<Shape> {
+    want_float(name, same_dtype(name, &[*x, *grid])?)?;
+    let rank = x.shape.len().saturating_sub(2);
+    let fits = matches!(rank, 2 | 3)
+        && grid.shape.len() == x.shape.len()
+        && grid.shape[0] == x.shape[0]
+        && grid.shape[rank + 1] == rank
+        && !x.shape[1..].contains(&0);
+    if !fits {
+        return Err(Error::shape(
+            name,
+            format!(
+                "wants [n, channels, h, w] and points [n, .., .., 2], or one more dimension and 3, got {:?} and {:?}",
+                x.shape, grid.shape
+            ),
+        ));
+    }
+    if rank == 3 && with.mode == GridMode::Bicubic {
+        return Err(Error::value(name, "bicubic is for two dimensions"));
+    }
+    let mut shape = Shape::from_slice(&x.shape[..2]);
+    shape.extend_from_slice(&grid.shape[1..=rank]);
+    Ok(shape)
 }

@@ -116,6 +116,15 @@ impl Tensor {
         if self.numel() == 0 && self.dim() > 0 {
             return self.batch_norm_empty(weight, bias);
         }
+        let parameters = [running_mean.as_deref(), running_var.as_deref(), weight, bias];
+        if matches!(self.dtype(), DType::F16 | DType::BF16) && parameters.iter().flatten().any(|p| p.dtype() == DType::F32) {
+            // Half precision with parameters in f32: computed in f32.
+            let wide = |t: Option<&Tensor>| t.map(|t| t.to_dtype(DType::F32)).transpose();
+            let (w, b) = (wide(weight)?, wide(bias)?);
+            let y = self.to_dtype(DType::F32)?;
+            let y = y.batch_norm(running_mean, running_var, w.as_ref(), b.as_ref(), training, momentum, eps)?;
+            return y.to_dtype(self.dtype());
+        }
         check_running("batch_norm", self, running_mean.as_deref(), running_var.as_deref())?;
         if !training {
             return match (running_mean, running_var) {

@@ -1,12 +1,12 @@
 //! Resampling: interpolation to other sizes, and sampling at the points of a grid.
 
-mod grid;
+pub(crate) mod grid;
 
 use rushlight_backend::op::{Interpolation, Method, Resample, Spatial};
 use rushlight_backend::{Error, Result};
 use smallvec::SmallVec;
 
-pub use grid::{GridMode, GridPadding, GridSample};
+pub use grid::grid_sample_tangent;
 
 use crate::{IntoSizes, Sizes, Tensor, apply1};
 
