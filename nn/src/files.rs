@@ -1,6 +1,7 @@
 //! State dicts in safetensors files.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,7 +67,6 @@ pub fn save_safetensors(state: &[(String, Tensor)], path: impl AsRef<Path>) -> R
     const OP: &str = "save_safetensors";
     let path = path.as_ref();
     little_endian(OP)?;
-    let io = |e: &dyn std::fmt::Display| Error::io(OP, format!("{}: {e}", path.display()));
     let mut data: Vec<(&str, Bytes)> = Vec::with_capacity(state.len());
     for (name, tensor) in state {
         let dtype = DTYPES.iter().find(|(ours, _)| *ours == tensor.dtype()).map(|(_, d)| *d).ok_or_else(|| {
@@ -77,9 +77,15 @@ pub fn save_safetensors(state: &[(String, Tensor)], path: impl AsRef<Path>) -> R
         }
         data.push((name, Bytes { dtype, shape: tensor.shape().to_vec(), data: tensor.to_bytes()? }));
     }
+    replace(OP, path, |temporary| safetensors::serialize_to_file(data, None, temporary).map_err(std::io::Error::other))
+}
+
+/// Writes a file that takes the place of an old one in one step, when it is complete and on the disk.
+pub(crate) fn replace(op: &'static str, path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+    let io = |e: &dyn std::fmt::Display| Error::io(op, format!("{}: {e}", path.display()));
     let file_name = path.file_name().ok_or_else(|| io(&"not the name of a file"))?.to_string_lossy();
     let temporary = Temporary(path.with_file_name(format!(".{file_name}.{}.tmp", std::process::id())));
-    safetensors::serialize_to_file(data, None, &temporary.0).map_err(|e| io(&e))?;
+    write(&temporary.0).map_err(|e| io(&e))?;
     // On the disk before it takes the name of what it replaces.
     fs::OpenOptions::new().write(true).open(&temporary.0).and_then(|f| f.sync_all()).map_err(|e| io(&e))?;
     fs::rename(&temporary.0, path).map_err(|e| io(&e))
@@ -100,22 +106,31 @@ impl Drop for Temporary {
 /// # Errors
 /// If the file cannot be read, is malformed, or holds a dtype that tensors do not have.
 pub fn load_safetensors(path: impl AsRef<Path>) -> Result<StateDict> {
-    const OP: &str = "load_safetensors";
     let path = path.as_ref();
-    little_endian(OP)?;
-    let bytes = fs::read(path).map_err(|e| Error::io(OP, format!("{}: {e}", path.display())))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(OP, format!("{}: {e}", path.display())))?;
+    let bytes = fs::read(path).map_err(|e| Error::io(OP_LOAD, format!("{}: {e}", path.display())))?;
+    parse_safetensors(&bytes).map(|(state, _)| state).map_err(|e| in_file(path, &e))
+}
+
+const OP_LOAD: &str = "load_safetensors";
+
+/// The tensors of a safetensors file in memory, in the order in which their data lie in it, and its metadata.
+///
+/// # Errors
+/// If it is malformed, or holds a dtype that tensors do not have.
+pub fn parse_safetensors(bytes: &[u8]) -> Result<(StateDict, HashMap<String, String>)> {
+    little_endian(OP_LOAD)?;
+    let wrong = |e: safetensors::SafeTensorError| Error::format(OP_LOAD, e.to_string());
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(wrong)?;
+    let file = SafeTensors::deserialize(bytes).map_err(wrong)?;
     let mut tensors = file.tensors();
     tensors.sort_by_key(|(_, view)| view.data().as_ptr().addr());
-    tensors
+    let state = tensors
         .into_iter()
         .map(|(name, view)| {
             let dtype = DTYPES.iter().find(|(_, d)| *d == view.dtype()).map(|(ours, _)| *ours);
-            let dtype = dtype.ok_or_else(|| {
-                Error::dtype(OP, format!("{}: `{name}` is {:?}, which tensors do not have", path.display(), view.dtype()))
-            })?;
-            let tensor = Tensor::from_bytes(view.data(), view.shape(), dtype, Device::cpu()).map_err(|e| in_file(path, &e))?;
-            Ok((name, tensor))
+            let dtype = dtype.ok_or_else(|| Error::dtype(OP_LOAD, format!("`{name}` is {:?}, which tensors do not have", view.dtype())))?;
+            Ok((name, Tensor::from_bytes(view.data(), view.shape(), dtype, Device::cpu())?))
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok((state, metadata.metadata().clone().unwrap_or_default()))
 }

@@ -58,7 +58,7 @@ mod walk;
 
 pub use buffer::Buffer;
 pub use field::Field;
-pub use files::{load_safetensors, save_safetensors};
+pub use files::{load_safetensors, parse_safetensors, save_safetensors};
 pub use layers::activation::*;
 pub use layers::adaptive::*;
 pub use layers::attention::*;
@@ -79,6 +79,7 @@ pub use layers::norm::*;
 pub use layers::pool::*;
 pub use layers::recurrent::*;
 pub use layers::shape::*;
+pub use layers::shuffle::*;
 pub use layers::similarity::*;
 pub use layers::softmax::*;
 pub use layers::transformer::*;

@@ -73,16 +73,31 @@ fn advance(kind: RnnKind, from_input: &Tensor, states: &[Tensor], w: &RnnWeights
 /// # Errors
 /// If shapes or dtypes do not fit.
 pub fn rnn_step(kind: RnnKind, x: &Tensor, states: &[Tensor], w: &RnnWeights) -> Result<Vec<Tensor>> {
-    check(x, w)?;
+    check(kind, x, states, w)?;
     advance(kind, &x.linear(&w.weight_ih, w.bias_ih.as_ref())?, states, w)
 }
 
-fn check(x: &Tensor, w: &RnnWeights) -> Result<()> {
-    let wanted = w.weight_ih.shape()[w.weight_ih.dim() - 1];
-    match x.shape().last() {
-        Some(&n) if n == wanted => Ok(()),
-        _ => Err(Error::shape("rnn", format!("wants a last dimension of {wanted} (input_size), got shape {:?}", x.shape()))),
+/// An error unless input, states and weights fit each other.
+fn check(kind: RnnKind, x: &Tensor, states: &[Tensor], w: &RnnWeights) -> Result<()> {
+    let wrong = |what: String| Err(Error::shape("rnn", what));
+    let (&[rows, input], &[rows_hh, state]) = (w.weight_ih.shape(), w.weight_hh.shape()) else {
+        return wrong(format!("wants weights that are matrices, got {:?} and {:?}", w.weight_ih.shape(), w.weight_hh.shape()));
+    };
+    let count = 1 + usize::from(kind == RnnKind::Lstm);
+    if rows != rows_hh || rows % kind.gates() != 0 || states.len() != count {
+        let gates = kind.gates();
+        return wrong(format!(
+            "wants weights of {gates} gates and {count} states, got {rows} and {rows_hh} rows and {} states",
+            states.len()
+        ));
     }
+    if x.shape().last() != Some(&input) {
+        return wrong(format!("wants a last dimension of {input} (input_size), got shape {:?}", x.shape()));
+    }
+    if states[0].shape().last() != Some(&state) {
+        return wrong(format!("wants a state whose last dimension is {state}, got shape {:?}", states[0].shape()));
+    }
+    Ok(())
 }
 
 /// One layer in one direction over x`[l, n, input]`, from the states `[n, ..]`: the outputs `[l, n, state]` and the last states.
@@ -90,7 +105,7 @@ fn check(x: &Tensor, w: &RnnWeights) -> Result<()> {
 /// # Errors
 /// If shapes or dtypes do not fit.
 pub fn rnn_layer(kind: RnnKind, x: &Tensor, states: Vec<Tensor>, w: &RnnWeights, reverse: bool) -> Result<(Tensor, Vec<Tensor>)> {
-    check(x, w)?;
+    check(kind, x, &states, w)?;
     // The input's part of all steps is one product.
     let from_input = x.linear(&w.weight_ih, w.bias_ih.as_ref())?.unbind(0)?;
     let mut states = states;

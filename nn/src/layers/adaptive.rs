@@ -51,6 +51,9 @@ impl AdaptiveLogSoftmaxWithLossBuilder {
                 format!("cutoffs must be ascending and lie between 1 and {} classes, got {cutoffs:?}", self.n_classes),
             ));
         }
+        if !(self.div_value > 0.0 && self.div_value.is_finite()) {
+            return Err(Error::value("AdaptiveLogSoftmaxWithLoss", format!("div_value must be positive, got {}", self.div_value)));
+        }
         cutoffs.push(self.n_classes);
         let linear = |inputs: usize, outputs: usize, bias: bool| {
             let builder = Linear::builder(inputs, outputs).bias(bias).device(self.device);

@@ -95,7 +95,7 @@ impl Function for CrossMap {
         let scale = self.scale(x)?;
         let ratio = g.mul(ctx.output(0)?)?.div(&scale)?.unbind(1)?;
         // PyTorch pads by `before` channels in front and sums over windows of `size` from there.
-        let (channels, before) = (ratio.len(), size - (size - 1) / 2);
+        let (channels, before) = (ratio.len(), size - size / 2);
         let mut sums = Vec::with_capacity(channels);
         for c in 0..channels {
             let window = (c..c + size).filter_map(|j| j.checked_sub(before)).filter(|&j| j < channels);

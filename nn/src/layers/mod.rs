@@ -20,6 +20,7 @@ pub mod norm;
 pub mod pool;
 pub mod recurrent;
 pub mod shape;
+pub mod shuffle;
 pub mod similarity;
 pub mod softmax;
 pub mod transformer;

@@ -68,10 +68,11 @@ impl Forward for Unflatten {
         let UnflattenBuilder { dim, unflattened_size } = &self.settings;
         let n = x.size(*dim)?;
         let at = if *dim < 0 { x.dim().wrapping_add_signed(*dim) } else { *dim as usize };
-        let known: isize = unflattened_size.iter().filter(|&&s| s != -1).product();
         let open = unflattened_size.iter().filter(|&&s| s == -1).count();
+        let known = unflattened_size.iter().filter(|&&s| s != -1).try_fold(1isize, |product, &s| product.checked_mul(s));
+        let known = known.filter(|&k| k >= 0 && open <= 1).unwrap_or(-1);
         let rest = if open == 1 && known > 0 { n as isize / known } else { 1 };
-        if open > 1 || known < 0 || known * rest != n as isize {
+        if known < 0 || known.checked_mul(rest) != Some(n as isize) {
             return Err(Error::shape("Unflatten", format!("sizes {unflattened_size:?} do not multiply to {n} in {:?}", x.shape())));
         }
         let mut shape: Vec<isize> = x.shape().iter().map(|&s| s as isize).collect();

@@ -1,5 +1,6 @@
 //! How the cases of each family are checked: one file a family.
 
+mod checkpoints;
 mod clip_ema;
 mod curves;
 mod derivatives;
@@ -53,6 +54,7 @@ pub fn runner(family: &str) -> Runner {
         "optim" => Runner { run: optim::run, parallel: true },
         "modules" => Runner { run: modules::run, parallel: false },
         "sched" => Runner { run: sched::run, parallel: true },
+        "checkpoints" => Runner { run: checkpoints::run, parallel: true },
         "clip_ema" => Runner { run: clip_ema::run, parallel: true },
         "curves" => Runner { run: curves::run, parallel: false },
         "rng" => Runner { run: rng::run, parallel: false },

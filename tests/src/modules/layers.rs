@@ -155,6 +155,7 @@ fn linear(m: &mut Modules) {
         }
         Ok(builder.norm_type(a.float_or("norm_type", 2.0)?).scale_grad_by_freq(a.bool_or("scale_grad_by_freq", false)?).build()?)
     });
+    m.layer("ChannelShuffle", |a| Ok(nn::ChannelShuffle::new(a.size("groups")?)?));
     m.layer("Unfold", |a| {
         let builder = nn::Unfold::builder(a.ints("kernel_size")?).dilation(sizes(a, "dilation", 1)?);
         Ok(builder.padding(sizes(a, "padding", 0)?).stride(sizes(a, "stride", 1)?).build()?)

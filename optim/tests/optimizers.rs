@@ -1,0 +1,151 @@
+//! Optimizers and schedules: state that is saved and loaded goes on as if nothing had happened; what cannot be is refused.
+
+use rushlight_autograd::Autograd;
+use rushlight_nn::checkpoint::{self, Value};
+use rushlight_nn::{Linear, Module, Parameter};
+use rushlight_optim::sched::{CosineAnnealingLR, LinearLR, ReduceLROnPlateau, Schedule, Scheduler, SequentialLR};
+use rushlight_optim::{
+    ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, LBFGS, LineSearch, NAdam, Optimizer, RAdam, RMSprop, Rprop, SGD, SgdOptions,
+    clip_grad_value_, parameters_to_vector, vector_to_parameters,
+};
+use rushlight_tensor::{Result, Tensor};
+
+fn start() -> Result<Vec<Parameter>> {
+    Ok(vec![Parameter::new(Tensor::new([1.0f64, -2.0, 3.0])?)?, Parameter::new(Tensor::new([[0.5f64, 0.25]])?)?])
+}
+
+fn loss(params: &[Parameter]) -> Result<Tensor> {
+    params.iter().for_each(Parameter::zero_grad);
+    let parts = params.iter().map(|p| p.tensor().sub(0.75)?.square()?.sum()).collect::<Result<Vec<_>>>()?;
+    let loss = Tensor::stack(&parts, 0)?.sum()?;
+    loss.backward()?;
+    Ok(loss)
+}
+
+fn steps(optimizer: &mut dyn Optimizer, params: &[Parameter], n: usize) -> Result<()> {
+    for _ in 0..n {
+        optimizer.step_with(&mut || loss(params))?;
+    }
+    Ok(())
+}
+
+fn values(params: &[Parameter]) -> Result<Vec<f64>> {
+    Ok(params.iter().map(|p| p.tensor().detach().to_vec::<f64>()).collect::<Result<Vec<_>>>()?.concat())
+}
+
+type Make = fn(Vec<Parameter>) -> Result<Box<dyn Optimizer>>;
+
+const ALL: [(&str, Make); 14] = [
+    ("SGD", |p| Ok(Box::new(SGD::new(p, 0.05).momentum(0.9).nesterov(true).build()?))),
+    ("Adam", |p| Ok(Box::new(Adam::new(p, 0.1).amsgrad(true).build()?))),
+    ("AdamW", |p| Ok(Box::new(AdamW::new(p, 0.1).build()?))),
+    ("NAdam", |p| Ok(Box::new(NAdam::new(p, 0.1).build()?))),
+    ("RAdam", |p| Ok(Box::new(RAdam::new(p, 0.1).build()?))),
+    ("Adamax", |p| Ok(Box::new(Adamax::new(p, 0.1).build()?))),
+    ("Adagrad", |p| Ok(Box::new(Adagrad::new(p, 0.5).build()?))),
+    ("Adadelta", |p| Ok(Box::new(Adadelta::new(p, 5.0).eps(1e-3).build()?))),
+    ("RMSprop", |p| Ok(Box::new(RMSprop::new(p, 0.05).centered(true).momentum(0.5).build()?))),
+    ("Rprop", |p| Ok(Box::new(Rprop::new(p, 0.05).build()?))),
+    ("ASGD", |p| Ok(Box::new(ASGD::new(p, 0.1).t0(3.0).build()?))),
+    ("Adafactor", |p| Ok(Box::new(Adafactor::new(p, 0.1).build()?))),
+    ("LBFGS", |p| Ok(Box::new(LBFGS::new(p, 0.5).max_iter(2).build()?))),
+    ("LBFGS with a search", |p| Ok(Box::new(LBFGS::new(p, 1.0).max_iter(2).line_search(LineSearch::StrongWolfe).build()?))),
+];
+
+#[test]
+fn every_optimizer_goes_down_and_resumes_to_the_bit() -> Result<()> {
+    for (name, make) in ALL {
+        let params = start()?;
+        let before = loss(&params)?.to_f64()?;
+        let mut optimizer = make(params.clone())?;
+        steps(optimizer.as_mut(), &params, 4)?;
+        // Through a file, into an optimizer of copies.
+        let saved = checkpoint::load_bytes(&checkpoint::to_bytes(&optimizer.state_dict()?)?)?;
+        let copies = params.iter().map(|p| Parameter::new(p.tensor().detach())).collect::<Result<Vec<_>>>()?;
+        let mut resumed = make(copies.clone())?;
+        resumed.load_state_dict(&saved)?;
+        steps(optimizer.as_mut(), &params, 4)?;
+        steps(resumed.as_mut(), &copies, 4)?;
+        assert_eq!(values(&params)?, values(&copies)?, "{name}");
+        assert!(loss(&params)?.to_f64()? < before, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_state_of_another_shape_is_refused() -> Result<()> {
+    let params = start()?;
+    let mut optimizer = Adam::new(params.clone(), 0.1).build()?;
+    steps(&mut optimizer, &params, 1)?;
+    let saved = optimizer.state_dict()?;
+    let mut other = Adam::new([Parameter::new(Tensor::zeros(2, ())?)?, Parameter::new(Tensor::zeros(2, ())?)?], 0.1).build()?;
+    let error = other.load_state_dict(&saved).unwrap_err().to_string();
+    assert!(error.contains("`exp_avg` is [3], the parameter [2]"), "{error}");
+    let mut fewer = Adam::new([Parameter::new(Tensor::zeros(3, ())?)?], 0.1).build()?;
+    assert!(fewer.load_state_dict(&saved).unwrap_err().to_string().contains("a group of 2 parameters"));
+    assert!(fewer.load_state_dict(&Value::None).is_err());
+    Ok(())
+}
+
+#[test]
+fn groups_have_options_of_their_own() -> Result<()> {
+    let params = start()?;
+    let mut optimizer = SGD::new(params[..1].to_vec(), 0.1).build()?;
+    optimizer.add_group(params[1..].to_vec(), SgdOptions { lr: 0.0, ..SgdOptions::default() })?;
+    steps(&mut optimizer, &params, 1)?;
+    assert_eq!(values(&params)?[3..], [0.5, 0.25]);
+    assert!((values(&params)?[0] - (1.0 - 0.1 * 2.0 * 0.25)).abs() < 1e-12);
+    assert!(optimizer.add_group(params[1..].to_vec(), SgdOptions::default()).is_err());
+    assert_eq!(optimizer.groups().len(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_schedule_resumes() -> Result<()> {
+    let schedule = |optimizer: &mut SGD| -> Result<SequentialLR> {
+        let warmup = LinearLR::new().start_factor(0.1).total_iters(3).on(optimizer)?;
+        let decay = CosineAnnealingLR::new(10).on(optimizer)?;
+        SequentialLR::new(vec![Box::new(warmup), Box::new(decay)], vec![3], optimizer)
+    };
+    let params = Linear::new(2, 1)?.parameters();
+    let mut optimizer = SGD::new(params.clone(), 0.4).build()?;
+    let mut scheduler = schedule(&mut optimizer)?;
+    for _ in 0..5 {
+        scheduler.step(&mut optimizer)?;
+    }
+    let (saved, saved_optimizer) = (scheduler.state_dict(), optimizer.state_dict()?);
+    let mut other = SGD::new(params, 0.4).build()?;
+    let mut resumed = schedule(&mut other)?;
+    resumed.load_state_dict(&saved)?;
+    other.load_state_dict(&saved_optimizer)?;
+    for _ in 0..5 {
+        scheduler.step(&mut optimizer)?;
+        resumed.step(&mut other)?;
+        assert_eq!(optimizer.lrs(), other.lrs());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_plateau_lowers_the_rate() -> Result<()> {
+    let mut optimizer = SGD::new(Linear::new(2, 1)?.parameters(), 1.0).build()?;
+    let mut scheduler = ReduceLROnPlateau::new().patience(1).factor(0.5);
+    for metric in [1.0, 0.5, 0.5, 0.5] {
+        scheduler.step(metric, &mut optimizer)?;
+    }
+    assert_eq!(optimizer.lrs(), [0.5]);
+    assert!(ReduceLROnPlateau::new().factor(1.0).step(0.0, &mut optimizer).is_err());
+    Ok(())
+}
+
+#[test]
+fn vectors_of_parameters() -> Result<()> {
+    let params = start()?;
+    let vector = parameters_to_vector(&params.iter().map(|p| p.tensor().detach()).collect::<Vec<_>>())?;
+    assert_eq!(vector.to_vec::<f64>()?, values(&params)?);
+    vector_to_parameters(&vector.mul(2.0)?, &params)?;
+    assert_eq!(values(&params)?, [2.0, -4.0, 6.0, 1.0, 0.5]);
+    assert!(vector_to_parameters(&Tensor::zeros(4, ())?, &params).is_err());
+    assert!(clip_grad_value_(&params, -1.0).is_err());
+    Ok(())
+}
