@@ -3,7 +3,7 @@
 use rushlight_tensor::{Error, Result, Tensor};
 
 use crate::forward::{make_dual, split_dual};
-use crate::level::{nested, tangent_level, tape_level};
+use crate::level::{enable_grad, nested, tangent_level, tape_level};
 use crate::reverse::{BackwardOptions, grad_of, leaf_at};
 
 /// `f(primals)` and its derivative in the direction of `tangents`, by forward mode.
@@ -37,10 +37,9 @@ pub fn jvp(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, primals: &[&Tensor], tan
 /// # Errors
 /// Those of `f`, of the rules, and if the cotangent does not fit.
 pub fn vjp(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, primals: &[&Tensor], cotangent: Option<&Tensor>) -> Result<(Tensor, Vec<Tensor>)> {
-    nested(|| {
+    nested_leaves(primals, |leaves| {
         let level = tape_level();
-        let leaves = primals.iter().map(|p| leaf_at(level, p)).collect::<Result<Vec<_>>>()?;
-        let y = f(&leaves)?;
+        let y = f(leaves)?;
         let on_tape = y.trace().filter(|t| t.level() == level);
         let Some(trace) = on_tape else {
             // The result does not depend on the primals.
@@ -52,6 +51,15 @@ pub fn vjp(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, primals: &[&Tensor], cot
         let grads = grad_of(&[&y], &inputs, &[cotangent], BackwardOptions::default())?;
         let grads = grads.into_iter().zip(primals).map(|(g, p)| g.map_or_else(|| p.zeros_like(), Ok)).collect::<Result<Vec<_>>>()?;
         Ok((value, grads))
+    })
+}
+
+/// Runs `f` one depth further in, on leaves of that depth's tape.
+pub(crate) fn nested_leaves<R>(primals: &[&Tensor], f: impl FnOnce(&[Tensor]) -> Result<R>) -> Result<R> {
+    nested(|| {
+        let level = tape_level();
+        let leaves = primals.iter().map(|p| leaf_at(level, p)).collect::<Result<Vec<_>>>()?;
+        enable_grad(|| f(&leaves))
     })
 }
 

@@ -54,6 +54,13 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Runs `f` with recording, also inside of [`no_grad`]. Functional transforms do so for what they differentiate.
+pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(&GRAD, GRAD.get());
+    GRAD.set(true);
+    f()
+}
+
 /// Whether operations are recorded for reverse mode here.
 pub fn is_grad_enabled() -> bool {
     GRAD.get()

@@ -23,6 +23,8 @@
 pub mod forward;
 mod function;
 pub mod functional;
+mod gradcheck;
+mod jacobian;
 pub mod level;
 pub mod reverse;
 pub mod rule;
@@ -30,6 +32,8 @@ mod rules;
 
 pub use function::{Function, call};
 pub use functional::{grad, jvp, value_and_grad, vjp};
-pub use level::{is_grad_enabled, no_grad};
+pub use gradcheck::{GradCheck, gradcheck, gradgradcheck};
+pub use jacobian::{hessian, hvp, jacfwd, jacrev};
+pub use level::{enable_grad, is_grad_enabled, no_grad};
 pub use reverse::{Autograd, BackwardOptions, grad_of};
 pub use rule::{Ctx, Grads, Saves, rule_of};
