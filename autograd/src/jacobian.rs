@@ -1,33 +1,27 @@
 //! Whole matrices of derivatives: Jacobians by either mode, Hessians, and products with them.
 //!
-//! Forward mode gives a column at a time, reverse mode a row: the one that has fewer is the cheaper way. All of these are functions of tensors again,
+//! Forward mode gives columns, reverse mode rows: the way that has fewer is the cheaper one. All of them are found at once, by `vmap` over the unit vectors. All of these are functions of tensors again,
 //! so they nest in each other and in `grad`, `vjp` and `jvp`.
 
 use rushlight_tensor::{Error, Result, Tensor};
 
 use crate::functional::{grad, jvp, nested_leaves};
-use crate::reverse::{BackwardOptions, grad_of};
+use crate::reverse::{Autograd, BackwardOptions, grad_of};
+use crate::vmap::vmap;
 
-/// The i-th unit vector in the shape of `like`.
-fn unit(like: &Tensor, i: usize) -> Result<Tensor> {
+/// The unit vectors in the shape of `like`, along a new first dimension.
+fn basis(like: &Tensor) -> Result<Tensor> {
     let n = like.numel();
-    let zero = Tensor::zeros(n, (like.dtype(), like.device()))?;
-    let one = Tensor::ones(1, (like.dtype(), like.device()))?;
-    zero.slice_scatter(&one, 0, i as isize, i as isize + 1, 1)?.reshape(like.shape())
+    let shape: Vec<usize> = std::iter::once(n).chain(like.shape().iter().copied()).collect();
+    Tensor::eye(n, n, (like.dtype(), like.device()))?.reshape(shape)
 }
 
-/// Vectors side by side along a new dimension, in the shape of a Jacobian: that of the result, then that of the input.
-fn assemble(vectors: &[Tensor], dim: isize, y: &[usize], x: &Tensor) -> Result<Tensor> {
-    let shape: Vec<usize> = y.iter().chain(x.shape()).copied().collect();
-    if vectors.is_empty() {
-        return Tensor::zeros(shape, (x.dtype(), x.device()));
-    }
-    let flat = vectors.iter().map(|v| v.reshape(v.numel())).collect::<Result<Vec<_>>>()?;
-    let flat: Vec<&Tensor> = flat.iter().collect();
-    Tensor::stack(&flat, dim)?.reshape(shape)
+/// The shape of a Jacobian: that of the result, then that of the input.
+fn both(y: &[usize], x: &Tensor) -> Vec<usize> {
+    y.iter().chain(x.shape()).copied().collect()
 }
 
-/// The Jacobian of a function by forward mode, one pass an element of `x`: `J[i.., j..] = d f(x)[i..] / d x[j..]`.
+/// The Jacobian of a function by forward mode, over the elements of `x`: `J[i.., j..] = d f(x)[i..] / d x[j..]`.
 ///
 /// # Errors
 /// Those of `f` and of the rules.
@@ -41,39 +35,26 @@ fn assemble(vectors: &[Tensor], dim: isize, y: &[usize], x: &Tensor) -> Result<T
 /// assert_eq!(jacrev(|x| x.square(), &x)?.to_vec::<f64>()?, j.to_vec::<f64>()?);
 /// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
-pub fn jacfwd(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<Tensor> {
-    let mut shape = None;
-    let mut columns = Vec::with_capacity(x.numel());
-    for i in 0..x.numel() {
-        let (y, column) = jvp(|x| f(&x[0]), &[x], &[&unit(x, i)?])?;
-        shape.get_or_insert_with(|| y.shape().to_vec());
-        columns.push(column);
-    }
-    let shape = match shape {
-        Some(shape) => shape,
-        None => f(x)?.shape().to_vec(),
-    };
-    assemble(&columns, 1, &shape, x)
+pub fn jacfwd(f: impl FnOnce(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<Tensor> {
+    let columns = vmap(|u| Ok(jvp(|x| f(&x[0]), &[x], &[&u[0]])?.1), &[&basis(x)?], &[Some(0)], -1)?;
+    columns.reshape(both(&columns.shape()[..columns.dim() - 1], x))
 }
 
-/// The Jacobian of a function by reverse mode, one backward pass an element of the result. The shape is that of [`jacfwd`].
+/// The Jacobian of a function by reverse mode, over the elements of the result. The shape is that of [`jacfwd`].
 ///
 /// # Errors
 /// Those of `f` and of the rules.
 pub fn jacrev(f: impl FnOnce(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<Tensor> {
     nested_leaves(&[x], |leaves| {
         let y = f(&leaves[0])?;
-        let rows = (0..y.numel())
-            .map(|i| {
-                let seed = unit(&y, i)?;
-                let grads = match crate::reverse::Autograd::is_requires_grad(&y) {
-                    true => grad_of(&[&y], &[&leaves[0]], &[Some(&seed)], BackwardOptions::retain_graph())?,
-                    false => vec![None],
-                };
-                grads.into_iter().next().flatten().map_or_else(|| x.zeros_like(), Ok)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        assemble(&rows, 0, y.shape(), x)
+        if !y.is_requires_grad() {
+            return Tensor::zeros(both(y.shape(), x), (x.dtype(), x.device()));
+        }
+        let row = |u: &[Tensor]| {
+            let grads = grad_of(&[&y], &[&leaves[0]], &[Some(&u[0])], BackwardOptions::default())?;
+            grads.into_iter().next().flatten().map_or_else(|| x.zeros_like(), Ok)
+        };
+        vmap(row, &[&basis(&y)?], &[Some(0)], 0)?.reshape(both(y.shape(), x))
     })
 }
 

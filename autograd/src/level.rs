@@ -1,6 +1,6 @@
 //! How transforms nest, and whether the tape records.
 //!
-//! Every functional transform (`jvp`, `grad`...) opens a depth. Within depth d, tangents have level 2d and tapes level 2d + 1, so that what an inner
+//! Every functional transform (`jvp`, `grad`...) opens a depth. Within depth d, tangents have level 3d, tapes level 3d + 1 and samples level 3d + 2, so that what an inner
 //! transform does is seen by the outer ones, and never the other way round: this is what keeps perturbations of different transforms
 //! apart.
 
@@ -13,12 +13,17 @@ thread_local! {
 
 /// The level of a leaf that is made here.
 pub(crate) fn tape_level() -> u32 {
-    2 * DEPTH.get() + 1
+    3 * DEPTH.get() + 1
+}
+
+/// The level of samples that are made here.
+pub(crate) fn batch_level() -> u32 {
+    3 * DEPTH.get() + 2
 }
 
 /// The level of tangents that are made here.
 pub(crate) fn tangent_level() -> u32 {
-    2 * DEPTH.get()
+    3 * DEPTH.get()
 }
 
 /// Restores a thread's state when a closure returns or panics.

@@ -29,6 +29,7 @@ pub mod level;
 pub mod reverse;
 pub mod rule;
 mod rules;
+mod vmap;
 
 pub use function::{Function, call};
 pub use functional::{grad, jvp, value_and_grad, vjp};
@@ -36,4 +37,6 @@ pub use gradcheck::{GradCheck, gradcheck, gradgradcheck};
 pub use jacobian::{hessian, hvp, jacfwd, jacrev};
 pub use level::{enable_grad, is_grad_enabled, no_grad};
 pub use reverse::{Autograd, BackwardOptions, grad_of};
+
 pub use rule::{Ctx, Grads, Saves, rule_of};
+pub use vmap::vmap;

@@ -178,6 +178,9 @@ impl Tensor {
     /// # Errors
     /// If the device fails.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        if self.trace().is_some_and(|t| t.hides_values()) {
+            return Err(Error::unsupported("to_vec", "inside of `vmap` a tensor stands for one value a sample: none can be read there"));
+        }
         let x = self.with_trace(None).contiguous()?;
         let mut bytes = vec![0; x.numel() * x.dtype().size()];
         x.device().backend().download(x.storage(), x.layout().offset() * x.dtype().size(), &mut bytes)?;
@@ -202,6 +205,6 @@ impl Tensor {
     /// # Errors
     /// If there are more or fewer elements.
     pub fn to_f64(&self) -> Result<f64> {
-        self.with_trace(None).to_dtype(DType::F64)?.item()
+        self.to_dtype(DType::F64)?.item()
     }
 }

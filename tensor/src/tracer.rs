@@ -27,6 +27,11 @@ pub trait Tracer: Any + Send + Sync {
     /// What lies under this trace.
     fn below(&self) -> Option<&Trace>;
 
+    /// Whether the values of a tensor with this trace are not those in its memory, so that they cannot be read.
+    fn hides_values(&self) -> bool {
+        self.below().is_some_and(|below| below.hides_values())
+    }
+
     /// What runs an operation on tensors that carry such traces.
     fn reader(&self) -> Reader;
 

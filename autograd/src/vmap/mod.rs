@@ -1,0 +1,176 @@
+//! One function over many samples at once: a tensor stands for one of its slices, and the operations work on all of them.
+
+mod rules;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use rushlight_backend::{MetaRef, Op};
+use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose};
+use smallvec::SmallVec;
+
+use crate::level::{batch_level, nested};
+
+/// The trace of a tensor that stands for one sample: all samples, along dimension 0.
+struct Batch {
+    level: u32,
+    samples: Tensor,
+}
+
+impl Tracer for Batch {
+    fn level(&self) -> u32 {
+        self.level
+    }
+
+    fn below(&self) -> Option<&Trace> {
+        self.samples.trace()
+    }
+
+    fn reader(&self) -> Reader {
+        run
+    }
+
+    fn lower(&self, _: &Tensor) -> Tensor {
+        self.samples.clone()
+    }
+
+    fn hides_values(&self) -> bool {
+        true
+    }
+}
+
+/// A handle in the shape of one sample. Its own memory is the first sample's, or nothing: nobody reads it.
+fn one_of(level: u32, samples: Tensor) -> Result<Tensor> {
+    let plain = samples.with_trace(None);
+    let handle = match plain.shape() {
+        [0, sample @ ..] => Tensor::zeros((), (plain.dtype(), plain.device()))?.expand(sample)?,
+        _ => plain.select(0, 0)?,
+    };
+    Ok(handle.into_traced(Some(Arc::new(Batch { level, samples }))))
+}
+
+/// A tensor as a level sees it: all samples if it stands for one, else the same for every sample.
+enum Value {
+    Samples(Tensor),
+    Shared(Tensor),
+}
+
+impl Value {
+    fn of(level: u32, t: &Tensor) -> Value {
+        let found = t.trace().filter(|trace| trace.level() == level).and_then(|trace| {
+            let any: &dyn Any = &**trace;
+            any.downcast_ref::<Batch>()
+        });
+        match found {
+            Some(batch) => Value::Samples(batch.samples.clone()),
+            None => Value::Shared(t.clone()),
+        }
+    }
+
+    /// The samples along dimension 0; a shared value is repeated without a copy.
+    fn samples(&self, n: usize) -> Result<Tensor> {
+        match self {
+            Value::Samples(t) => Ok(t.clone()),
+            Value::Shared(t) => {
+                let shape: Vec<usize> = std::iter::once(n).chain(t.shape().iter().copied()).collect();
+                t.expand(shape)
+            }
+        }
+    }
+
+    fn sample(&self, i: usize) -> Result<Tensor> {
+        match self {
+            Value::Samples(t) => t.select(0, i as isize),
+            Value::Shared(t) => Ok(t.clone()),
+        }
+    }
+}
+
+/// Runs an operation of which some inputs stand for samples: by its rule, else its decomposition, else sample by sample.
+fn run(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
+    let handles: SmallVec<[Tensor; 3]> = inputs.iter_mut().map(Input::take).collect();
+    let metas: SmallVec<[MetaRef<'_>; 4]> = handles.iter().map(Tensor::meta).collect();
+    let outputs = if matches!(op, Op::Custom(_)) { None } else { Some(op.infer(&metas)?) };
+    let values: SmallVec<[Value; 3]> = handles.iter().map(|t| Value::of(level, t)).collect();
+    let n = values.iter().find_map(|v| if let Value::Samples(t) = v { Some(t.shape()[0]) } else { None }).unwrap_or(0);
+    if let Some(samples) = rules::batched(op, &values, &metas, n)? {
+        return samples.into_iter().map(|t| one_of(level, t)).collect();
+    }
+    let refs: SmallVec<[&Tensor; 3]> = handles.iter().collect();
+    if let Some(results) = decompose(op, &refs) {
+        return results;
+    }
+    let mut columns: Vec<Vec<Tensor>> = Vec::new();
+    for i in 0..n {
+        let sample = values.iter().map(|v| v.sample(i)).collect::<Result<SmallVec<[Tensor; 3]>>>()?;
+        for (j, y) in apply(op.clone(), &sample)?.into_iter().enumerate() {
+            if columns.len() <= j {
+                columns.push(Vec::with_capacity(n));
+            }
+            columns[j].push(y);
+        }
+    }
+    if n == 0 {
+        let outputs = outputs.ok_or_else(|| Error::unsupported(op.name(), "the shapes of its results over no samples are not known"))?;
+        let device = handles.first().map(Tensor::device).unwrap_or_default();
+        let empty = |shape: &[usize]| std::iter::once(0).chain(shape.iter().copied()).collect::<Vec<usize>>();
+        return outputs.iter().map(|m| one_of(level, Tensor::zeros(empty(&m.shape), (m.dtype, device))?)).collect();
+    }
+    columns.iter().map(|column| one_of(level, Tensor::stack(column, 0)?)).collect()
+}
+
+/// A function over every sample at once: `f` is written for one, and each `Some(dim)` of `in_dims` names the dimension of that input along which the samples lie
+/// (`None`: the input is the same for all). The result has the samples along `out_dim`.
+///
+/// It nests with every other transform: `vmap` of `grad` gives a gradient for each sample. Operations run on all samples together where a rule says how
+/// (element by element, reductions, views, products, convolutions, softmax, indexing), by their decomposition, or sample by sample. Values cannot be read
+/// inside (`to_vec`, `item`). What is drawn at random inside is the same for every sample, unless it depends on one.
+///
+/// # Errors
+/// Those of `f`, and if there is no sample dimension or the numbers of samples differ.
+///
+/// ```
+/// use rushlight_autograd::{grad, vmap};
+/// use rushlight_tensor::Tensor;
+/// // The gradient of each sample's loss.
+/// let (w, x) = (Tensor::new([1.0f64, 2.0])?, Tensor::new([[1.0f64, 0.0], [0.0, 3.0]])?);
+/// let per_sample = vmap(|x| grad(|w| w.mul(&x[0])?.sum()?.square(), &w), &[&x], &[Some(0)], 0)?;
+/// assert_eq!(per_sample.to_vec::<f64>()?, [2.0, 0.0, 0.0, 36.0]);
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn vmap(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, inputs: &[&Tensor], in_dims: &[Option<isize>], out_dim: isize) -> Result<Tensor> {
+    if inputs.len() != in_dims.len() {
+        return Err(Error::value("vmap", format!("got {} inputs and {} sample dimensions", inputs.len(), in_dims.len())));
+    }
+    nested(|| {
+        let level = batch_level();
+        let mut n = None;
+        let mut handles = Vec::with_capacity(inputs.len());
+        for (i, (x, dim)) in inputs.iter().zip(in_dims).enumerate() {
+            let Some(dim) = *dim else {
+                handles.push((*x).clone());
+                continue;
+            };
+            let size = x.size(dim)?;
+            match n {
+                Some(n) if n != size => {
+                    return Err(Error::shape("vmap", format!("input {i} has {size} samples, the ones before it {n}")));
+                }
+                _ => n = Some(size),
+            }
+            let samples = to_front(x, rushlight_backend::normalize_dim("vmap", dim, x.dim())?)?;
+            handles.push(one_of(level, samples)?);
+        }
+        let n = n.ok_or_else(|| Error::value("vmap", "no input has a sample dimension"))?;
+        let y = Value::of(level, &f(&handles)?).samples(n)?;
+        let rank = y.dim();
+        let out = rushlight_backend::normalize_dim("vmap", out_dim, rank)?;
+        let order: Vec<isize> = (1..=out).chain([0]).chain(out + 1..rank).map(|d| d as isize).collect();
+        y.permute(order)
+    })
+}
+
+fn to_front(x: &Tensor, dim: usize) -> Result<Tensor> {
+    let order: Vec<isize> = std::iter::once(dim).chain((0..x.dim()).filter(|&d| d != dim)).map(|d| d as isize).collect();
+    x.permute(order)
+}
