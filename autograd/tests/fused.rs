@@ -93,7 +93,7 @@ fn batch_norm() -> Result<()> {
     for shape in [&[9, 4][..], &[200, 300], &[5, 3, 7], &[4, 70, 3, 3], &[3, 5, 6, 7], &[2, 3, 80, 90]] {
         let (x, c) = (normal(shape, 6).add(0.7)?, shape[1]);
         let (w, b) = (positive(&[c], 7), normal(&[c], 8));
-        check(Norm::BatchNorm { eps }, &[x.clone()], 3, 1)?;
+        check(Norm::BatchNorm { eps }, std::slice::from_ref(&x), 3, 1)?;
         check(Norm::BatchNorm { eps }, &[x.clone(), w.clone(), b], 3, 3)?;
         let (_, mean, var) = x.batch_norm_train(None, None, eps)?;
         // Mean and variance are functions of x: their own gradients are left to it.
@@ -118,7 +118,7 @@ fn group_norm() -> Result<()> {
     ] {
         let (x, c) = (normal(shape, 12).add(0.7)?, shape[1]);
         let (w, b) = (positive(&[c], 13), normal(&[c], 14));
-        check(Norm::GroupNorm { groups, eps }, &[x.clone()], 3, 1)?;
+        check(Norm::GroupNorm { groups, eps }, std::slice::from_ref(&x), 3, 1)?;
         check(Norm::GroupNorm { groups, eps }, &[x.clone(), w.clone(), b.clone()], 3, 3)?;
         let statistics = apply(Norm::GroupNorm { groups, eps }, [&x, &w, &b])?;
         let inputs = [normal(shape, 15), x, statistics[1].clone(), statistics[2].clone(), w];
@@ -133,7 +133,7 @@ fn rms_norm() -> Result<()> {
     let eps = 1e-3;
     for shape in [[9, 4], [70, 300], [700, 96], [3, 5000]] {
         let (x, w) = (normal(&shape, 16).add(0.7)?, positive(&shape[1..], 17));
-        check(Norm::RmsNorm { eps }, &[x.clone()], 1, 1)?;
+        check(Norm::RmsNorm { eps }, std::slice::from_ref(&x), 1, 1)?;
         check(Norm::RmsNorm { eps }, &[x.clone(), w.clone()], 1, 2)?;
         let factors = apply(Norm::RmsNorm { eps }, [&x])?[1].clone();
         let inputs = [normal(&shape, 18), x, factors, w];

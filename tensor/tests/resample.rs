@@ -56,7 +56,7 @@ fn lines_stay_lines() -> Result<()> {
 #[test]
 fn sampling_at_a_grid() -> Result<()> {
     let x = uniform(&[1, 2, 4, 5], 4)?;
-    let theta = |shift: f64| Tensor::new(&[[[1.0, 0.0, shift], [0.0, 1.0, 0.0]]]);
+    let theta = |shift: f64| Tensor::new([[[1.0, 0.0, shift], [0.0, 1.0, 0.0]]]);
     for align_corners in [false, true] {
         let with = GridSample { align_corners, ..GridSample::default() };
         close(&x.grid_sample(&theta(0.0)?.affine_grid([1, 2, 4, 5], align_corners)?, with)?, &x)?;
@@ -87,8 +87,8 @@ fn fractional_windows() -> Result<()> {
 #[test]
 fn bags() -> Result<()> {
     let table = uniform(&[5, 2], 7)?;
-    let indices = Tensor::new(&[4i64, 1, 1, 0])?;
-    let offsets = Tensor::new(&[0i64, 3, 3])?;
+    let indices = Tensor::new([4i64, 1, 1, 0])?;
+    let offsets = Tensor::new([0i64, 3, 3])?;
     let with = |mode| EmbeddingBag { offsets: Some(&offsets), mode, ..EmbeddingBag::default() };
     let row = |i: isize| table.select(0, i);
     let sums = table.embedding_bag(&indices, with(BagMode::Sum))?;
@@ -97,7 +97,7 @@ fn bags() -> Result<()> {
     close(&sums.select(0, 2)?, &row(0)?)?;
     close(&table.embedding_bag(&indices, with(BagMode::Mean))?.select(0, 0)?, &sums.select(0, 0)?.div(3.0)?)?;
     close(&table.embedding_bag(&indices, with(BagMode::Max))?.select(0, 0)?, &row(4)?.maximum(&row(1)?)?)?;
-    assert!(table.embedding_bag(&Tensor::new(&[5i64])?, with(BagMode::Sum)).is_err());
+    assert!(table.embedding_bag(&Tensor::new([5i64])?, with(BagMode::Sum)).is_err());
     let short = table.embedding_renorm(&indices, 0.1, 2.0)?.vector_norm(2.0, -1, false)?.to_vec::<f64>()?;
     assert!([0, 1, 4].iter().all(|&i| short[i] < 0.1 + 1e-6) && short[2] > 0.1);
     Ok(())
@@ -122,10 +122,10 @@ fn ctc_by_enumeration() -> Result<()> {
             total += steps.iter().enumerate().map(|(t, &c)| p[t * classes + c]).product::<f64>();
         }
     }
-    let one = |n: i64| Tensor::new(&[n]);
+    let one = |n: i64| Tensor::new([n]);
     let options = CtcLoss { reduction: LossReduction::Sum, ..CtcLoss::default() };
-    let loss = log_p.ctc_loss(&Tensor::new(&[labels])?, &one(time as i64)?, &one(2)?, options)?;
+    let loss = log_p.ctc_loss(&Tensor::new([labels])?, &one(time as i64)?, &one(2)?, options)?;
     assert!((loss.item::<f64>()? + total.ln()).abs() < 1e-12);
-    assert!(log_p.ctc_loss(&Tensor::new(&[[1i64, 3]])?, &one(4)?, &one(2)?, options).is_err(), "a label that is no class");
+    assert!(log_p.ctc_loss(&Tensor::new([[1i64, 3]])?, &one(4)?, &one(2)?, options).is_err(), "a label that is no class");
     Ok(())
 }

@@ -64,7 +64,7 @@ impl<'a, T: Exp> Problem<'a, T> {
 
     /// The class of a state: even ones are blanks.
     fn class(&self, item: usize, state: usize) -> usize {
-        if state % 2 == 0 { self.blank } else { self.labels[item * self.sizes[3] + state / 2] as usize }
+        if state.is_multiple_of(2) { self.blank } else { self.labels[item * self.sizes[3] + state / 2] as usize }
     }
 
     /// Whether a path may go from a state to the next but one: between different labels.
@@ -79,8 +79,8 @@ impl<'a, T: Exp> Problem<'a, T> {
         if time == 0 {
             return if states == 1 { 0.0 } else { f64::INFINITY };
         }
-        for s in 0..states.min(2) {
-            alpha[s] = T::narrow(self.log_p(0, item, self.class(item, s)));
+        for (s, first) in alpha.iter_mut().enumerate().take(states.min(2)) {
+            *first = T::narrow(self.log_p(0, item, self.class(item, s)));
         }
         for t in 1..time {
             let (before, now) = alpha.split_at_mut(t * width);

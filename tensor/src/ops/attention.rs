@@ -35,7 +35,7 @@ pub fn repeat_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     if own == heads {
         return Ok(x.clone());
     }
-    if own == 0 || heads % own != 0 {
+    if own == 0 || !heads.is_multiple_of(own) {
         return Err(Error::shape("attention", format!("{heads} heads of queries cannot share {own} heads of keys")));
     }
     x.unsqueeze(2)?.expand([n, own, heads / own, s, e])?.reshape([n, heads, s, e])

@@ -10,9 +10,9 @@ pub(super) fn register(r: &mut Registry) {
     along(r, "softmax", Tensor::softmax);
     along(r, "log_softmax", Tensor::log_softmax);
     along(r, "nn.functional.softmin", Tensor::softmin);
-    masked_along(r, "masked.softmax", |x, dim, mask| masked::softmax(x, dim, mask));
-    masked_along(r, "masked.log_softmax", |x, dim, mask| masked::log_softmax(x, dim, mask));
-    masked_along(r, "masked.softmin", |x, dim, mask| masked::softmin(x, dim, mask));
+    masked_along(r, "masked.softmax", masked::softmax);
+    masked_along(r, "masked.log_softmax", masked::log_softmax);
+    masked_along(r, "masked.softmin", masked::softmin);
     r.op("masked.normalize", |a| {
         let (x, p, dim) = (a.tensor("input")?, a.float_or("ord", 2.0)?, a.int("dim")?);
         let eps = a.float_or("eps", 1e-12)?;

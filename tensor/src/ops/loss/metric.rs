@@ -63,7 +63,7 @@ impl Tensor {
         swap: bool,
         reduction: LossReduction,
     ) -> Result<Tensor> {
-        if !(margin > 0.0) {
+        if margin.is_nan() || margin <= 0.0 {
             return Err(Error::value("triplet_margin_loss", format!("the margin must be positive, got {margin}")));
         }
         let near = distance(self, positive)?;

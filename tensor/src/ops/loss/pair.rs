@@ -102,7 +102,7 @@ impl Tensor {
     /// # Errors
     /// If beta is negative or the shapes cannot be broadcast together.
     pub fn smooth_l1_loss(&self, target: &Tensor, reduction: LossReduction, beta: f64) -> Result<Tensor> {
-        if !(beta >= 0.0) {
+        if beta.is_nan() || beta < 0.0 {
             return Err(Error::value("smooth_l1_loss", format!("beta must not be negative, got {beta}")));
         }
         if beta == 0.0 {
@@ -118,7 +118,7 @@ impl Tensor {
     /// # Errors
     /// If delta is not positive or the shapes cannot be broadcast together.
     pub fn huber_loss(&self, target: &Tensor, reduction: LossReduction, delta: f64) -> Result<Tensor> {
-        if !(delta > 0.0) {
+        if delta.is_nan() || delta <= 0.0 {
             return Err(Error::value("huber_loss", format!("delta must be positive, got {delta}")));
         }
         let d = self.sub(target)?.abs()?;
