@@ -36,7 +36,7 @@ pub use functional::{grad, jvp, value_and_grad, vjp};
 pub use gradcheck::{GradCheck, gradcheck, gradgradcheck};
 pub use jacobian::{hessian, hvp, jacfwd, jacrev};
 pub use level::{enable_grad, is_grad_enabled, no_grad};
-pub use reverse::{Autograd, BackwardOptions, grad_of};
+pub use reverse::{Autograd, BackwardOptions, HookHandle, detect_anomaly, grad_of};
 
 pub use rule::{Ctx, Grads, Saves, rule_of};
 pub use vmap::vmap;

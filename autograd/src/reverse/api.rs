@@ -1,11 +1,12 @@
 //! What users call: leaves, `backward`, gradients of chosen tensors.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rushlight_tensor::{Error, Result, Tensor, Trace};
 
 use super::backward::{Pass, Target, lock};
-use super::node::{Node, NodeKind, next_id, node_of};
+use super::hooks::{self, HookHandle};
+use super::node::{Node, NodeKind, next_id, node_of, owned_node_of};
 use crate::level::tape_level;
 
 /// What a backward pass does with the graph. The default frees it and does not record itself.
@@ -43,7 +44,8 @@ pub trait Autograd: Sized {
     /// Whether the tensor is not the result of a recorded operation.
     fn is_leaf(&self) -> bool;
 
-    /// The gradient that backward passes have accumulated in this leaf; `None` for other tensors and before the first pass.
+    /// The gradient that backward passes have accumulated in this leaf, or in another tensor that [keeps](Autograd::retain_grad) it; `None`
+    /// otherwise and before the first pass.
     fn grad(&self) -> Option<Tensor>;
 
     /// Replaces the gradient of this leaf.
@@ -57,6 +59,22 @@ pub trait Autograd: Sized {
 
     /// The same values outside of every graph.
     fn detach(&self) -> Tensor;
+
+    /// Has backward passes keep the gradient of this tensor, which is no leaf: [`grad`](Autograd::grad) gives it then. Leaves keep theirs anyway.
+    ///
+    /// # Errors
+    /// If the tensor does not require gradients.
+    fn retain_grad(&self) -> Result<()>;
+
+    /// Whether backward passes keep the gradient of this tensor, which is no leaf.
+    fn retains_grad(&self) -> bool;
+
+    /// Has `hook` called with this tensor's gradient whenever one has arrived whole, before it goes on (or into the leaf); it may give another one back
+    /// instead. Hooks run in the order in which they were registered.
+    ///
+    /// # Errors
+    /// If the tensor does not require gradients.
+    fn register_hook(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) -> Result<HookHandle>;
 
     /// Accumulates the gradients of this one-element tensor into the leaves that it depends on, and frees the graph.
     ///
@@ -79,6 +97,10 @@ fn var_of(t: &Tensor) -> Option<(&Trace, &Node, usize)> {
     Some((trace, node, index))
 }
 
+fn not_on_tape(op: &'static str) -> Error {
+    Error::autograd(op, "the tensor does not require gradients")
+}
+
 /// A new leaf of this level over a tensor.
 pub(crate) fn leaf_at(level: u32, t: &Tensor) -> Result<Tensor> {
     if !t.dtype().is_differentiable() {
@@ -87,7 +109,7 @@ pub(crate) fn leaf_at(level: u32, t: &Tensor) -> Result<Tensor> {
             format!("only floating-point and complex tensors can require gradients, got {}", t.dtype()),
         ));
     }
-    let node = Node { id: next_id(), level, below: t.trace().cloned(), kind: NodeKind::Leaf(Mutex::new(None)) };
+    let node = Node { id: next_id(), level, below: t.trace().cloned(), kind: NodeKind::Leaf(Mutex::new(None)), attached: OnceLock::new() };
     Ok(t.with_trace(Some(Arc::new(node))))
 }
 
@@ -139,9 +161,10 @@ impl Autograd for Tensor {
     }
 
     fn grad(&self) -> Option<Tensor> {
-        match &var_of(self)?.1.kind {
+        let (_, node, index) = var_of(self)?;
+        match &node.kind {
             NodeKind::Leaf(cell) => lock(cell).clone(),
-            NodeKind::Op(_) => None,
+            NodeKind::Op(_) => hooks::kept(node, index)?,
         }
     }
 
@@ -172,6 +195,24 @@ impl Autograd for Tensor {
 
     fn detach(&self) -> Tensor {
         self.with_trace(None)
+    }
+
+    fn retain_grad(&self) -> Result<()> {
+        let (_, node, index) = var_of(self).ok_or_else(|| not_on_tape("retain_grad"))?;
+        if matches!(node.kind, NodeKind::Op(_)) {
+            hooks::keep(node, index);
+        }
+        Ok(())
+    }
+
+    fn retains_grad(&self) -> bool {
+        var_of(self).is_some_and(|(_, node, index)| matches!(node.kind, NodeKind::Op(_)) && hooks::kept(node, index).is_some())
+    }
+
+    fn register_hook(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) -> Result<HookHandle> {
+        let (trace, _, index) = var_of(self).ok_or_else(|| not_on_tape("register_hook"))?;
+        let node = owned_node_of(trace).ok_or_else(|| not_on_tape("register_hook"))?;
+        Ok(hooks::attach(&node, index, Arc::new(hook)))
     }
 
     fn backward(&self) -> Result<()> {

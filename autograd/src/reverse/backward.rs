@@ -8,6 +8,7 @@ use rushlight_backend::op::{Binary, Pointwise};
 use rushlight_backend::same_shape;
 use rushlight_tensor::{Error, Input, Result, Tensor, Trace, apply1};
 
+use super::hooks;
 use super::node::{Node, NodeKind, OpNode, node_of, owned_node_of, trace_of};
 use crate::rule::{Ctx, Grads, vjp};
 
@@ -59,6 +60,7 @@ impl Pass<'_> {
             frontier.push(&trace, grad, oldest)?;
         }
         while let Some((id, Pending { node, mut grads })) = frontier.pop() {
+            hooks::arrived(&node, &mut grads)?;
             for (target, slot) in wanted.iter().zip(&mut found).filter(|(t, _)| t.node == id) {
                 if let Some(g) = grads.get(target.index).cloned().flatten() {
                     accumulate(slot, g)?;
@@ -130,6 +132,9 @@ impl Pass<'_> {
             saved.free();
         }
         drop(saved);
+        if hooks::detects() {
+            hooks::check(node, op.op.name(), &results)?;
+        }
         for (i, g) in results.iter().enumerate() {
             if let Some(g) = g
                 && op.edges.get(i).is_some_and(Option::is_some)

@@ -2,8 +2,10 @@
 
 mod api;
 mod backward;
+mod hooks;
 mod node;
 mod tape;
 
 pub(crate) use api::leaf_at;
 pub use api::{Autograd, BackwardOptions, grad_of};
+pub use hooks::{HookHandle, detect_anomaly};

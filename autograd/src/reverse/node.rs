@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rushlight_backend::{Meta, Op};
 use rushlight_tensor::{Reader, Tensor, Trace, Tracer};
 use smallvec::SmallVec;
 
+use super::hooks::Attached;
 use super::tape;
 
 /// One recorded operation, or a leaf. It is the trace of its first output; others have an [`Output`].
@@ -18,6 +19,8 @@ pub(crate) struct Node {
     /// What lies under the first output.
     pub(crate) below: Option<Trace>,
     pub(crate) kind: NodeKind,
+    /// Hooks and the like.
+    pub(crate) attached: OnceLock<Box<Attached>>,
 }
 
 pub(crate) enum NodeKind {

@@ -1,11 +1,12 @@
 //! Recording.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rushlight_backend::{MetaRef, Op, same_shape};
 use rushlight_tensor::{Input, Inputs, Result, Tensor, Tensors, Trace, apply_slice, decompose};
 use smallvec::SmallVec;
 
+use super::hooks;
 use super::node::{Edges, Node, NodeKind, OpNode, Saved, next_id, trace_of};
 use crate::level::is_grad_enabled;
 use crate::rule::{Kind, rule_of};
@@ -103,7 +104,10 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
     let below = outputs[0].trace().cloned();
     let others_below = outputs[1..].iter().map(|y| y.trace().cloned()).collect();
     let node = OpNode { op: op.clone(), edges, input_metas, output_metas, others_below, saved: Mutex::new(saved) };
-    let node = Arc::new(Node { id: next_id(), level, below, kind: NodeKind::Op(node) });
+    let node = Arc::new(Node { id: next_id(), level, below, kind: NodeKind::Op(node), attached: OnceLock::new() });
+    if hooks::detects() {
+        hooks::note_call(&node);
+    }
     for (i, y) in outputs.iter_mut().enumerate() {
         if y.dtype().is_differentiable() {
             y.set_trace(Some(trace_of(&node, i, y.trace().cloned())));

@@ -1,0 +1,147 @@
+//! What users attach to tensors on the tape: hooks on gradients, gradients that are kept, and where an operation was called.
+
+use std::backtrace::Backtrace;
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, Weak};
+
+use rushlight_tensor::{Error, Result, Tensor};
+use smallvec::SmallVec;
+
+use super::backward::lock;
+use super::node::Node;
+use crate::rule::Grads;
+
+type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
+
+/// What few nodes have: it is made when the first thing is attached.
+#[derive(Default)]
+pub(crate) struct Attached {
+    hooks: Mutex<Vec<(u64, usize, Hook)>>,
+    kept: Mutex<Vec<(usize, Option<Tensor>)>>,
+    /// Where the operation was called, if anomalies are looked for.
+    pub(crate) called: Option<Backtrace>,
+}
+
+/// A hook that can be removed again.
+pub struct HookHandle {
+    node: Weak<Node>,
+    id: u64,
+}
+
+impl HookHandle {
+    /// Takes the hook away. (Dropping the handle leaves it.)
+    pub fn remove(self) {
+        if let Some(node) = self.node.upgrade()
+            && let Some(attached) = node.attached.get()
+        {
+            lock(&attached.hooks).retain(|(id, _, _)| *id != self.id);
+        }
+    }
+}
+
+/// Attaches a hook to an output of a node.
+pub(crate) fn attach(node: &Arc<Node>, index: usize, hook: Hook) -> HookHandle {
+    let id = super::node::next_id();
+    lock(&node.attached.get_or_init(Default::default).hooks).push((id, index, hook));
+    HookHandle { node: Arc::downgrade(node), id }
+}
+
+/// Has an output's gradient kept.
+pub(crate) fn keep(node: &Node, index: usize) {
+    let mut kept = lock(&node.attached.get_or_init(Default::default).kept);
+    if !kept.iter().any(|(i, _)| *i == index) {
+        kept.push((index, None));
+    }
+}
+
+/// The kept gradient of an output: the outer option says whether it is kept, the inner one whether it has arrived.
+pub(crate) fn kept(node: &Node, index: usize) -> Option<Option<Tensor>> {
+    let kept = lock(&node.attached.get()?.kept);
+    kept.iter().find(|(i, _)| *i == index).map(|(_, g)| g.clone())
+}
+
+/// Runs a node's hooks on the gradients that have arrived, in the order in which they were attached, then keeps what is to be kept.
+pub(crate) fn arrived(node: &Node, grads: &mut Grads) -> Result<()> {
+    let Some(attached) = node.attached.get() else { return Ok(()) };
+    // Hooks may attach others: none is called under the lock.
+    let hooks: SmallVec<[(usize, Hook); 2]> = lock(&attached.hooks).iter().map(|(_, i, hook)| (*i, hook.clone())).collect();
+    for (index, hook) in hooks {
+        let Some(Some(g)) = grads.get(index) else { continue };
+        let Some(new) = hook(g)? else { continue };
+        if new.shape() != g.shape() || new.dtype() != g.dtype() {
+            let (got, wanted) = (new.meta(), g.meta());
+            return Err(Error::autograd(
+                "hook",
+                format!("returned a gradient {}{:?} for one of {}{:?}", got.dtype, got.shape, wanted.dtype, wanted.shape),
+            ));
+        }
+        grads[index] = Some(new);
+    }
+    for (index, slot) in lock(&attached.kept).iter_mut() {
+        if let Some(Some(g)) = grads.get(*index) {
+            *slot = Some(match slot.take() {
+                None => g.clone(),
+                Some(old) => old.add(g)?,
+            });
+        }
+    }
+    Ok(())
+}
+
+thread_local! {
+    static DETECT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `f` looking for anomalies: the first gradient with a NaN that a backward pass makes is an error, which names the operation and says where it was
+/// called (with `RUST_BACKTRACE=1`; both the call and the backward pass must be inside). Slow: for finding mistakes.
+///
+/// # Errors
+/// Those of `f`.
+///
+/// ```
+/// use rushlight_autograd::{Autograd, detect_anomaly};
+/// use rushlight_tensor::Tensor;
+/// let x = Tensor::new([0.0f64])?.requires_grad()?;
+/// // 0 * (1/0): the square root's gradient is infinite at 0.
+/// let e = detect_anomaly(|| x.sqrt()?.mul(0.0)?.sum()?.backward()).unwrap_err();
+/// assert!(e.to_string().starts_with("sqrt"));
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn detect_anomaly<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            DETECT.set(self.0);
+        }
+    }
+    let _restore = Restore(DETECT.replace(true));
+    f()
+}
+
+/// Whether anomalies are looked for here.
+#[inline]
+pub(crate) fn detects() -> bool {
+    DETECT.get()
+}
+
+/// Notes where an operation is called.
+pub(crate) fn note_call(node: &Node) {
+    let _ = node.attached.set(Box::new(Attached { called: Some(Backtrace::capture()), ..Attached::default() }));
+}
+
+/// An error if a gradient that a node has made has a NaN.
+pub(crate) fn check(node: &Node, name: &'static str, results: &Grads) -> Result<()> {
+    for (i, g) in results.iter().enumerate() {
+        let Some(g) = g else { continue };
+        if !g.with_trace(None).isnan()?.any()?.item::<bool>()? {
+            continue;
+        }
+        let called = node.attached.get().and_then(|a| a.called.as_ref());
+        let place = match called {
+            Some(trace) if trace.status() == std::backtrace::BacktraceStatus::Captured => format!(", which was called at\n{trace}"),
+            _ => " (set RUST_BACKTRACE=1 to learn where it was called)".to_string(),
+        };
+        return Err(Error::autograd(name, format!("its backward pass made a NaN in the gradient of input {i}{place}")));
+    }
+    Ok(())
+}
