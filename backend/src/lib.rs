@@ -12,6 +12,7 @@ mod backend;
 mod dtype;
 mod element;
 mod error;
+mod flops;
 mod generator;
 mod layout;
 pub mod op;

@@ -4,7 +4,7 @@ use rushlight_backend::{Arg, DType, Error, Layout, MetaRef, Metas, Op, Result, S
 use smallvec::SmallVec;
 
 use crate::tracer::Reader;
-use crate::{Device, Tensor, Trace, custom, decompose};
+use crate::{Device, Tensor, Trace, custom, decompose, profiler};
 
 /// An input of an operation: lent, or given away so that its memory may be reused.
 pub enum Input<'a> {
@@ -144,6 +144,7 @@ fn enter(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
     }
     match top {
         Some((level, reader)) => reader(level, op, inputs),
+        None if profiler::is_on() => profiler::note(op, inputs, |inputs| execute(device, op, inputs)),
         None => execute(device, op, inputs),
     }
 }

@@ -24,6 +24,7 @@ mod door;
 mod operand;
 mod operators;
 mod ops;
+mod profiler;
 mod sizes;
 mod tensor;
 mod tracer;
@@ -48,6 +49,7 @@ pub use ops::pool::{FractionalSize, OutputSize};
 pub use ops::reduce::masked;
 pub use ops::resample::{InterpolateMode, InterpolateOptions, InterpolateTo, grid_sample_tangent};
 pub use ops::spectral::{Istft, Stft, StftPad};
+pub use profiler::{Event, Line, Profile, profile};
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
     default_generator, f16, manual_seed,

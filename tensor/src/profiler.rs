@@ -1,0 +1,224 @@
+//! What was computed, how often and how long: the door's own reader.
+
+use std::cell::Cell;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rushlight_backend::{Meta, MetaRef, Op, Result};
+use rushlight_backend_cpu::alloc;
+use smallvec::SmallVec;
+
+use crate::{Input, Tensors};
+
+/// One operation that ran.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// PyTorch's name of the operation.
+    pub name: &'static str,
+    /// The shapes of its inputs.
+    pub shapes: Vec<Vec<usize>>,
+    /// When it began, from the start of the profile.
+    pub start: Duration,
+    /// How long it took, with the smaller operations into which it was decomposed.
+    pub total: Duration,
+    /// How long it took without them.
+    pub own: Duration,
+    /// Floating-point operations (see [`Op::flops`]).
+    pub flops: u64,
+    /// Bytes of its inputs and results.
+    pub bytes: u64,
+    /// Bytes of memory in use on the CPU when it ended.
+    pub memory: usize,
+    /// Which thread called it.
+    pub thread: u64,
+}
+
+/// What [`profile`] has seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    /// The operations in the order in which they ended.
+    pub events: Vec<Event>,
+    /// The time from the first to the last moment.
+    pub wall: Duration,
+}
+
+/// One line of a table: all events of one name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// The operation.
+    pub name: &'static str,
+    /// How often it ran.
+    pub calls: usize,
+    /// The sum of its own times.
+    pub own: Duration,
+    /// The sums of its floating-point operations and bytes.
+    pub flops: u64,
+    /// As above.
+    pub bytes: u64,
+}
+
+impl Profile {
+    /// One line a name, the longest first.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
+        for e in &self.events {
+            let at = lines.iter().position(|l| l.name == e.name).unwrap_or_else(|| {
+                lines.push(Line { name: e.name, ..Line::default() });
+                lines.len() - 1
+            });
+            let line = &mut lines[at];
+            line.calls += 1;
+            line.own += e.own;
+            line.flops += e.flops;
+            line.bytes += e.bytes;
+        }
+        lines.sort_by_key(|l| std::cmp::Reverse(l.own));
+        lines
+    }
+
+    /// The most bytes of CPU memory that were in use when an operation ended.
+    pub fn peak_memory(&self) -> usize {
+        self.events.iter().map(|e| e.memory).max().unwrap_or(0)
+    }
+
+    /// The lines as a table, with rates.
+    pub fn table(&self) -> String {
+        let mut out = format!("{:<32} {:>8} {:>12} {:>6} {:>10} {:>8}\n", "operation", "calls", "time, ms", "%", "GFLOP/s", "GB/s");
+        let wall = self.wall.as_secs_f64().max(1e-12);
+        for l in self.lines() {
+            let s = l.own.as_secs_f64();
+            let rate = |n: u64| n as f64 / s.max(1e-12) / 1e9;
+            let _ = writeln!(
+                out,
+                "{:<32} {:>8} {:>12.3} {:>6.1} {:>10.2} {:>8.2}",
+                l.name,
+                l.calls,
+                s * 1e3,
+                100.0 * s / wall,
+                rate(l.flops),
+                rate(l.bytes)
+            );
+        }
+        let own: f64 = self.events.iter().map(|e| e.own.as_secs_f64()).sum();
+        let _ = writeln!(
+            out,
+            "{:<32} {:>8} {:>12.3} {:>6.1}",
+            "outside of operations",
+            "",
+            (wall - own).max(0.0) * 1e3,
+            100.0 * (1.0 - own / wall).max(0.0)
+        );
+        let _ = writeln!(out, "wall {:.3} ms, peak memory {:.1} MiB", wall * 1e3, self.peak_memory() as f64 / f64::from(1 << 20));
+        out
+    }
+
+    /// The events as a trace that Chrome (`chrome://tracing`) and Perfetto read.
+    pub fn chrome_trace(&self) -> String {
+        let mut out = String::from("{\"traceEvents\":[");
+        for (i, e) in self.events.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            // Names are identifiers of the vocabulary, or of users: the latter may hold anything.
+            let name = e.name.replace('\\', "\\\\").replace('"', "\\\"");
+            let _ = write!(
+                out,
+                "{comma}\n{{\"name\":\"{name}\",\"ph\":\"X\",\"pid\":0,\"tid\":{},\"ts\":{:.3},\"dur\":{:.3},\"args\":{{\"shapes\":\"{:?}\",\"flops\":{},\"bytes\":{},\"memory\":{}}}}}",
+                e.thread,
+                e.start.as_secs_f64() * 1e6,
+                e.total.as_secs_f64() * 1e6,
+                e.shapes,
+                e.flops,
+                e.bytes,
+                e.memory
+            );
+        }
+        out.push_str("\n],\"displayTimeUnit\":\"ms\"}\n");
+        out
+    }
+}
+
+static ON: AtomicBool = AtomicBool::new(false);
+static STATE: Mutex<Option<(Instant, Vec<Event>)>> = Mutex::new(None);
+/// One profile at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    /// Time spent in operations that the one now running on this thread has called.
+    static INNER: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    static THREAD: u64 = {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    };
+}
+
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `f` and says what it computed, on whichever thread. Operations of other threads that run meanwhile are seen too; a second profile waits for the first.
+/// Do not nest: an inner `profile` would wait for the outer one for ever.
+///
+/// ```
+/// use rushlight_tensor::{Tensor, profile};
+/// let x = Tensor::ones([64, 64], ())?;
+/// let (y, seen) = profile(|| x.matmul(&x)?.sum());
+/// assert_eq!(y?.item::<f32>()?, 64.0 * 64.0 * 64.0);
+/// assert!(seen.events.iter().any(|e| e.name == "matmul" && e.flops == 2 * 64 * 64 * 64));
+/// println!("{}", seen.table());
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn profile<R>(f: impl FnOnce() -> R) -> (R, Profile) {
+    /// Ends the profile also if `f` panics.
+    struct Off;
+    impl Drop for Off {
+        fn drop(&mut self) {
+            ON.store(false, Ordering::SeqCst);
+        }
+    }
+    let _turn = lock(&TURN);
+    let start = Instant::now();
+    *lock(&STATE) = Some((start, Vec::new()));
+    let off = Off;
+    ON.store(true, Ordering::SeqCst);
+    let result = f();
+    drop(off);
+    let wall = start.elapsed();
+    let events = lock(&STATE).take().map(|(_, events)| events).unwrap_or_default();
+    (result, Profile { events, wall })
+}
+
+/// Whether a profile is being made.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// Runs an operation and notes what it was.
+#[cold]
+pub(crate) fn note(op: &Op, inputs: &mut [Input<'_>], run: impl FnOnce(&mut [Input<'_>]) -> Result<Tensors>) -> Result<Tensors> {
+    let owned: SmallVec<[Meta; 4]> = inputs.iter().map(|x| x.tensor().meta().to_meta()).collect();
+    let outer = INNER.replace(Duration::ZERO);
+    let begun = Instant::now();
+    let results = run(inputs);
+    let total = begun.elapsed();
+    let own = total.saturating_sub(INNER.replace(outer + total));
+    let results = results?;
+    let outputs: SmallVec<[Meta; 2]> = results.iter().map(|y| y.meta().to_meta()).collect();
+    let metas: SmallVec<[MetaRef<'_>; 4]> = owned.iter().map(Meta::as_ref).collect();
+    let bytes = owned.iter().chain(&outputs).map(|m| (m.numel() * m.dtype.size()) as u64).sum();
+    if let Some((start, events)) = lock(&STATE).as_mut() {
+        events.push(Event {
+            name: op.name(),
+            shapes: owned.iter().map(|m| m.shape.to_vec()).collect(),
+            start: begun.saturating_duration_since(*start),
+            total,
+            own,
+            flops: op.flops(&metas, &outputs),
+            bytes,
+            memory: alloc::stats().in_use,
+            thread: THREAD.with(|t| *t),
+        });
+    }
+    Ok(results)
+}
