@@ -228,7 +228,7 @@ impl Optim {
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {
         let name = self.name();
         let (given, made) = self.states();
-        if inputs.len() % (2 + given) != 0 {
+        if !inputs.len().is_multiple_of(2 + given) {
             return Err(Error::value(name, format!("takes {} tensors for each parameter, got {} in all", 2 + given, inputs.len())));
         }
         let mut metas = Metas::new();

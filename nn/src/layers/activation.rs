@@ -162,7 +162,7 @@ impl RReLUBuilder {
     /// # Errors
     /// If the bounds are not in order.
     pub fn build(self) -> Result<RReLU> {
-        if !(self.lower <= self.upper) {
+        if self.lower.is_nan() || self.upper.is_nan() || self.lower > self.upper {
             return Err(Error::value("RReLU", format!("lower {} must not be above upper {}", self.lower, self.upper)));
         }
         Ok(RReLU { settings: self, mode: Mode::new() })
