@@ -21,6 +21,7 @@ mod defaults;
 mod device;
 mod display;
 mod door;
+mod npy;
 mod operand;
 mod operators;
 mod ops;
