@@ -73,6 +73,7 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[&Tensor], op
         rows.push(grads.iter().map(numbers).collect::<Result<Vec<_>>>()?);
     }
     for (i, x) in plain.iter().enumerate() {
+        #[allow(clippy::needless_range_loop)] // of the inputs, not of `rows`
         for element in 0..x.numel() {
             let at = |by: f64| {
                 let mut inputs = plain.clone();

@@ -132,7 +132,7 @@ fn dimensions_and_mistakes() -> Result<()> {
     assert!(text(vmap(|x| x[0].exp(), &[&x], &[], 0)).contains("1 inputs and 0"));
     // Shapes in messages are those of one sample.
     assert!(text(vmap(|x| x[0].reshape([2]), &[&x], &[Some(0)], 0)).contains("[3]"));
-    let e = vmap(|x| x[0].sum()?.item::<f64>().and_then(|v| Tensor::new(v)), &[&x], &[Some(0)], 0).unwrap_err();
+    let e = vmap(|x| x[0].sum()?.item::<f64>().and_then(Tensor::new), &[&x], &[Some(0)], 0).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     Ok(())
 }

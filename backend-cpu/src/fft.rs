@@ -119,7 +119,7 @@ where
             }
             // Imaginary parts that would make the result complex do not count.
             from[0].im = R::zero();
-            if n % 2 == 0 {
+            if n.is_multiple_of(2) {
                 from[n / 2].im = R::zero();
             }
             let done = plan.process_with_scratch(from, to, &mut scratch);

@@ -219,7 +219,7 @@ fn log_sum_exp_body<T: Exp, const FMA: bool>(row: &[T]) -> T {
     }
     let mut top = tops[0].wide();
     tops[1..].iter().chain(rest).for_each(|t| top = top.max(t.wide()));
-    if top == f64::INFINITY || top == f64::NEG_INFINITY {
+    if top.is_infinite() {
         return T::narrow(top);
     }
     let shift = T::narrow(top);

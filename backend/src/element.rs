@@ -26,7 +26,7 @@ pub trait Element: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 
 }
 
 fn check_len(bytes: &[u8], dtype: DType) -> Result<usize> {
-    if bytes.len() % dtype.size() != 0 {
+    if !bytes.len().is_multiple_of(dtype.size()) {
         return Err(Error::format("from_bytes", format!("{} bytes are no whole number of {dtype} elements", bytes.len())));
     }
     Ok(bytes.len() / dtype.size())

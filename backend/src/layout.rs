@@ -281,7 +281,7 @@ mod tests {
         if rank == 0 {
             return if n == 1 { vec![vec![]] } else { vec![] };
         }
-        let firsts = (1..=n).filter(|d| n % d == 0);
+        let firsts = (1..=n).filter(|d| n.is_multiple_of(*d));
         firsts.flat_map(|d| factorisations(n / d, rank - 1).into_iter().map(move |rest| [vec![d], rest].concat())).collect()
     }
 

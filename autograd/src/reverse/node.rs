@@ -23,6 +23,8 @@ pub(crate) struct Node {
     pub(crate) attached: OnceLock<Box<Attached>>,
 }
 
+// Leaves are few: their size does not matter.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum NodeKind {
     /// A tensor that asked for gradients, and what it got.
     Leaf(Mutex<Option<Tensor>>),

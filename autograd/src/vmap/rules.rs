@@ -27,7 +27,7 @@ pub(super) fn batched(op: &Op, values: &[Value], metas: &[MetaRef<'_>], n: usize
         Op::Pointwise(_) => apply(op.clone(), &aligned(values, metas)?).map(Some),
         Op::Matmul(Matmul::Product) => apply(op.clone(), &aligned(values, metas)?).map(Some),
         Op::Matmul(Matmul::Linear) => match first_alone() {
-            Some(x) => apply(op.clone(), &with_first(x.clone())).map(Some),
+            Some(x) => apply(op.clone(), with_first(x.clone())).map(Some),
             None => Ok(None),
         },
         Op::Reduce(r) => {
@@ -50,7 +50,7 @@ pub(super) fn batched(op: &Op, values: &[Value], metas: &[MetaRef<'_>], n: usize
         }
         Op::Shape(shape) => shape_op(shape, &all()?, metas, n),
         Op::Index(Index::Select { dim }) => match first_alone() {
-            Some(x) => apply(Index::Select { dim: dim + 1 }, &with_first(x.clone())).map(Some),
+            Some(x) => apply(Index::Select { dim: dim + 1 }, with_first(x.clone())).map(Some),
             None => Ok(None),
         },
         Op::Index(Index::Gather { dim }) if !metas[0].shape.is_empty() => apply(Index::Gather { dim: dim + 1 }, &all()?).map(Some),
@@ -59,7 +59,7 @@ pub(super) fn batched(op: &Op, values: &[Value], metas: &[MetaRef<'_>], n: usize
             Some(x) => {
                 let inner = metas[0].shape[0];
                 let merged = x.reshape(with_front(n * inner, &metas[0].shape[1..]))?;
-                let results = apply(op.clone(), &with_first(merged))?;
+                let results = apply(op.clone(), with_first(merged))?;
                 results.iter().map(|y| y.reshape([[n, inner].as_slice(), &y.shape()[1..]].concat())).collect::<Result<Tensors>>().map(Some)
             }
             None => Ok(None),

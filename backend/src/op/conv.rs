@@ -196,7 +196,7 @@ impl Conv {
 }
 
 fn want_groups(name: &'static str, which: &str, channels: usize, groups: usize) -> Result<()> {
-    if channels % groups == 0 && channels >= groups {
+    if channels.is_multiple_of(groups) && channels >= groups {
         return Ok(());
     }
     Err(Error::shape(name, format!("{channels} {which} channels cannot be divided into {groups} groups")))

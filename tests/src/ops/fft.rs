@@ -45,12 +45,12 @@ fn frequencies(r: &mut Registry, name: &'static str, f: fn(usize, f64, Option<DT
 }
 
 pub(super) fn register(r: &mut Registry) {
-    one(r, "fft.fft", |x, n, d, m| fft::fft(x, n, d, m));
-    one(r, "fft.ifft", |x, n, d, m| fft::ifft(x, n, d, m));
-    one(r, "fft.rfft", |x, n, d, m| fft::rfft(x, n, d, m));
-    one(r, "fft.irfft", |x, n, d, m| fft::irfft(x, n, d, m));
-    one(r, "fft.hfft", |x, n, d, m| fft::hfft(x, n, d, m));
-    one(r, "fft.ihfft", |x, n, d, m| fft::ihfft(x, n, d, m));
+    one(r, "fft.fft", fft::fft);
+    one(r, "fft.ifft", fft::ifft);
+    one(r, "fft.rfft", fft::rfft);
+    one(r, "fft.irfft", fft::irfft);
+    one(r, "fft.hfft", fft::hfft);
+    one(r, "fft.ihfft", fft::ihfft);
     several(r, "fft.fft2", fft::fft2);
     several(r, "fft.ifft2", fft::ifft2);
     several(r, "fft.rfft2", fft::rfft2);

@@ -51,8 +51,8 @@ pub(super) fn register(r: &mut Registry) {
     over_dims(r, "masked.amin", |x, d, k, m| masked::amin(x, d, k, m));
     over_dims(r, "masked.mean", |x, d, k, m| masked::mean(x, d, k, m));
     over_dims(r, "masked.logsumexp", |x, d, k, m| masked::logsumexp(x, d, k, m));
-    one_dim(r, "masked.argmax", |x, d, k, m| masked::argmax(x, d, k, m));
-    one_dim(r, "masked.argmin", |x, d, k, m| masked::argmin(x, d, k, m));
+    one_dim(r, "masked.argmax", masked::argmax);
+    one_dim(r, "masked.argmin", masked::argmin);
     spread(r, "masked.var", |x, d, c, k, m| masked::var(x, d, c, k, m));
     spread(r, "masked.std", |x, d, c, k, m| masked::std(x, d, c, k, m));
     r.op("masked.norm", |a| {

@@ -77,7 +77,7 @@ impl Tensor {
         if p == 0.0 {
             return sum(self.with_trace(None).ne(0)?.to_dtype(real_type(self.dtype()))?);
         }
-        if p == f64::INFINITY || p == f64::NEG_INFINITY {
+        if p.is_infinite() {
             let kind = if p > 0.0 { Reduction::Amax } else { Reduction::Amin };
             return self.abs()?.reduce(kind, dims, keepdim);
         }
