@@ -10,6 +10,7 @@ mod create;
 mod fft;
 mod gemm;
 mod index;
+mod linalg;
 mod loss;
 mod matmul;
 mod norm;
@@ -66,6 +67,7 @@ impl Backend for CpuBackend {
             Op::Pool(op) => pool::run(op, inputs, outputs).map(Some),
             Op::Create(op) => one(create::run(op)),
             Op::Fft(op) => one(fft::run(op, &inputs[0], &outputs[0])),
+            Op::Linalg(op) => linalg::run(op, inputs, outputs).map(Some),
             Op::Index(op) => one(index::run(op, inputs, outputs)),
             Op::Reduce(op) => reduce::run(op, inputs, outputs),
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),

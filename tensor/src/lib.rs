@@ -41,7 +41,7 @@ pub use ops::conv::Padding;
 pub use ops::create::{Nested, Options};
 pub use ops::embedding_bag::{BagMode, EmbeddingBag};
 pub use ops::fft;
-pub use ops::linalg::norm::NormOrder;
+pub use ops::linalg::{self, norm::NormOrder};
 pub use ops::loss::{CtcLoss, GaussianNllLoss, KlReduction, PoissonNllLoss, TripletMarginLoss};
 pub use ops::matmul::ContractDims;
 pub use ops::norm::InstanceNorm;

@@ -5,6 +5,7 @@ mod conv;
 mod create;
 mod fft;
 mod index;
+mod linalg;
 mod loss;
 mod matmul;
 mod norm;
@@ -29,6 +30,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Create(op) => op,
         Op::Fft(op) => op,
         Op::Index(op) => op,
+        Op::Linalg(op) => op,
         Op::Matmul(op) => op,
         Op::Attention(op) => op,
         Op::Loss(op) => op,

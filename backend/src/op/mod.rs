@@ -9,6 +9,7 @@ mod create;
 mod custom;
 mod fft;
 mod index;
+mod linalg;
 mod loss;
 mod matmul;
 mod norm;
@@ -29,6 +30,7 @@ pub use create::Create;
 pub use custom::Custom;
 pub use fft::Fft;
 pub use index::Index;
+pub use linalg::Linalg;
 pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
 pub use norm::{Norm, channel_shape};
@@ -157,6 +159,8 @@ families! {
     Conv(Conv) in "conv";
     /// Pooling.
     Pool(Pool) in "pool";
+    /// Linear algebra.
+    Linalg(Linalg) in "linalg";
     /// Fourier transforms.
     Fft(Fft) in "fft";
     /// Resampling.

@@ -6,7 +6,7 @@ pub(crate) mod create;
 pub(crate) mod embedding_bag;
 pub mod fft;
 mod index;
-pub(crate) mod linalg;
+pub mod linalg;
 pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod norm;

@@ -1,0 +1,156 @@
+//! Factorisations.
+
+use rushlight_backend::op::Linalg;
+use rushlight_backend::{Error, Result};
+
+use super::triangle::{adjoint, lower, upper};
+use super::{sizes, square};
+use crate::{Tensor, Tensors, apply};
+
+fn pair(mut results: Tensors) -> (Tensor, Tensor) {
+    let second = results.swap_remove(1);
+    (results.swap_remove(0), second)
+}
+
+fn factor(a: &Tensor, of_upper: bool, check: bool) -> Result<(Tensor, Tensor)> {
+    square("linalg.cholesky", a)?;
+    let (l, info) = pair(apply(Linalg::Cholesky { check, upper: of_upper }, [a])?);
+    Ok((if of_upper { adjoint(&l)? } else { l }, info))
+}
+
+/// The Cholesky factor of Hermitian positive definite matrices: L of `L L^H`, or if `upper` U of `U^H U`.
+///
+/// # Errors
+/// If the matrices are not square or not positive definite.
+///
+/// ```
+/// # use rushlight_tensor::{Tensor, linalg};
+/// let a = Tensor::new(&[[4.0f64, 2.0], [2.0, 5.0]])?;
+/// assert_eq!(linalg::cholesky(&a, false)?.to_vec::<f64>()?, [2.0, 0.0, 1.0, 2.0]);
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn cholesky(a: &Tensor, upper: bool) -> Result<Tensor> {
+    Ok(factor(a, upper, true)?.0)
+}
+
+/// As [`cholesky`], with an int32 for each matrix in place of an error: 0, or the order of the first leading minor that is not positive definite.
+///
+/// # Errors
+/// If the matrices are not square.
+pub fn cholesky_ex(a: &Tensor, upper: bool) -> Result<(Tensor, Tensor)> {
+    factor(a, upper, false)
+}
+
+/// `A = P L U` of matrices of any shape: L and U in one matrix, and pivots (int32, counted from 1). Without `pivot` rows stay where they are.
+///
+/// # Errors
+/// If the tensor has no matrices.
+pub fn lu_factor(a: &Tensor, pivot: bool) -> Result<(Tensor, Tensor)> {
+    let (lu, pivots, _) = lu_factor_ex(a, pivot)?;
+    Ok((lu, pivots))
+}
+
+/// As [`lu_factor`], with an int32 for each matrix: 0, or the place of the first pivot that is 0.
+///
+/// # Errors
+/// If the tensor has no matrices.
+pub fn lu_factor_ex(a: &Tensor, pivot: bool) -> Result<(Tensor, Tensor, Tensor)> {
+    sizes("linalg.lu_factor", a)?;
+    let mut results = apply(Linalg::Lu { pivot }, [a])?;
+    let info = results.swap_remove(2);
+    let (lu, pivots) = pair(results);
+    Ok((lu, pivots, info))
+}
+
+/// The permutation matrices P of pivots, of `m` rows.
+pub(crate) fn permutation(pivots: &Tensor, m: usize, like: &Tensor) -> Result<Tensor> {
+    let steps = pivots.shape().last().copied().unwrap_or(0);
+    let batch: usize = pivots.shape().iter().rev().skip(1).product();
+    let all = pivots.with_trace(None).to_vec::<i32>()?;
+    let mut matrix = vec![0.0f64; batch * m * m];
+    for i in 0..batch {
+        let mut rows: Vec<usize> = (0..m).collect();
+        for (row, &p) in all[i * steps..][..steps].iter().enumerate() {
+            let p = usize::try_from(p - 1).ok().filter(|&p| p < m);
+            let p = p.ok_or_else(|| Error::value("lu_unpack", format!("pivots lie between 1 and the number of rows, {m}")))?;
+            rows.swap(row, p);
+        }
+        for (column, row) in rows.into_iter().enumerate() {
+            matrix[(i * m + row) * m + column] = 1.0;
+        }
+    }
+    let mut shape = pivots.shape()[..pivots.dim().saturating_sub(1)].to_vec();
+    shape.extend([m, m]);
+    Tensor::from_vec(matrix, shape, like.device())?.to_dtype(like.dtype())
+}
+
+/// P, L and U from a factorisation of [`lu_factor`].
+///
+/// # Errors
+/// If the pivots are none.
+pub fn lu_unpack(lu: &Tensor, pivots: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+    let (m, n) = sizes("lu_unpack", lu)?;
+    let k = m.min(n);
+    let unit = Tensor::eye(m, k, (lu.dtype(), lu.device()))?;
+    let l = lower(&lu.narrow(-1, 0, k)?, -1)?.add(&unit)?;
+    Ok((permutation(pivots, m, lu)?, l, upper(&lu.narrow(-2, 0, k)?, 0)?))
+}
+
+/// `A = P L U`: P, L, U. Without `pivot` P is empty.
+///
+/// # Errors
+/// If the tensor has no matrices.
+pub fn lu(a: &Tensor, pivot: bool) -> Result<(Tensor, Tensor, Tensor)> {
+    let (factors, pivots) = lu_factor(a, pivot)?;
+    let (p, l, u) = lu_unpack(&factors, &pivots)?;
+    if pivot { Ok((p, l, u)) } else { Ok((Tensor::zeros(0, (a.dtype(), a.device()))?, l, u)) }
+}
+
+/// `A = Q R`, Q with `min(rows, columns)` orthonormal columns; R's signs are LAPACK's.
+///
+/// # Errors
+/// If the tensor has no matrices.
+///
+/// ```
+/// # use rushlight_tensor::{Tensor, linalg};
+/// let (q, r) = linalg::qr(&Tensor::new(&[[3.0f64, 1.0], [4.0, 2.0]])?)?;
+/// assert!((r.to_vec::<f64>()?[0] + 5.0).abs() < 1e-12 && q.shape() == [2, 2]);
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn qr(a: &Tensor) -> Result<(Tensor, Tensor)> {
+    sizes("linalg.qr", a)?;
+    Ok(pair(apply(Linalg::Qr { complete: false }, [a])?))
+}
+
+/// As [`qr`], with a square Q and all rows of R.
+///
+/// # Errors
+/// If the tensor has no matrices.
+pub fn qr_complete(a: &Tensor) -> Result<(Tensor, Tensor)> {
+    sizes("linalg.qr", a)?;
+    Ok(pair(apply(Linalg::Qr { complete: true }, [a])?))
+}
+
+/// The first columns of the product of the reflections `I - tau_i v_i v_i^H`, v_i being the i-th column of `a` from below the diagonal on, and 1 on it.
+///
+/// # Errors
+/// If there are more columns than rows, or more taus than columns.
+pub fn householder_product(a: &Tensor, tau: &Tensor) -> Result<Tensor> {
+    let name = "linalg.householder_product";
+    let (m, n) = sizes(name, a)?;
+    let k = tau.shape().last().copied().unwrap_or(0);
+    if n > m || k > n || tau.dim() + 1 != a.dim() || tau.shape()[..tau.dim() - 1] != a.shape()[..a.dim() - 2] {
+        return Err(Error::shape(name, format!("shapes {:?} and {:?} do not fit", a.shape(), tau.shape())));
+    }
+    let options = (a.dtype(), a.device());
+    let mut shape = a.shape().to_vec();
+    let mut q = Tensor::eye(m, n, options)?.expand(shape.as_slice())?;
+    shape[a.dim() - 1] = k;
+    let v = lower(&a.narrow(-1, 0, k)?, -1)?.add(&Tensor::eye(m, k, options)?)?;
+    for i in (0..k).rev() {
+        let v = v.narrow(-1, i as isize, 1)?;
+        let step = v.mul(&tau.narrow(-1, i as isize, 1)?.unsqueeze(-1)?)?;
+        q = q.sub(&step.matmul(&adjoint(&v)?.matmul(&q)?)?)?;
+    }
+    Ok(q)
+}
