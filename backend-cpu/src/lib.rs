@@ -26,6 +26,7 @@ pub mod threads;
 mod transpose;
 mod walk;
 
+use rushlight_backend::op::Pointwise;
 use rushlight_backend::{Arg, Backend, Error, Meta, Op, Result, Storage, Storages};
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ impl Backend for CpuBackend {
     fn run(&self, op: &Op, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result<Option<Storages>> {
         let one = |storage: Result<Storage>| storage.map(|s| Some(smallvec::smallvec![s]));
         match op {
+            Op::Pointwise(Pointwise::UnaryGrad(_)) if outputs[0].dtype.is_complex() => Ok(None),
             Op::Pointwise(op) => one(pointwise::run(op, inputs, outputs)),
             Op::Shape(op) => one(shape::run(op, inputs)),
             Op::Conv(op) => one(conv::run(op, inputs, &outputs[0])),

@@ -45,11 +45,13 @@ pub use ops::linalg::{self, norm::NormOrder};
 pub use ops::loss::{CtcLoss, GaussianNllLoss, KlReduction, PoissonNllLoss, TripletMarginLoss};
 pub use ops::matmul::ContractDims;
 pub use ops::norm::InstanceNorm;
+pub use ops::pointwise::special::functions as special;
 pub use ops::pointwise::unary_derivative;
 pub use ops::pool::{FractionalSize, OutputSize};
 pub use ops::reduce::masked;
 pub use ops::resample::{InterpolateMode, InterpolateOptions, InterpolateTo, grid_sample_tangent};
 pub use ops::spectral::{Istft, Stft, StftPad};
+pub use ops::windows;
 pub use profiler::{Event, Line, Profile, profile};
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,

@@ -1,6 +1,10 @@
 //! Element by element.
+//!
+//! Derivatives of complex functions follow PyTorch: the gradient is multiplied by the conjugate of the derivative, the tangent by the derivative.
 
-use rushlight_backend::op::{Binary, GradUses, Pointwise, Rounding, Unary};
+mod special;
+
+use rushlight_backend::op::{Binary, GradUses, Part, Pointwise, Rounding, Unary};
 use rushlight_backend::{Scalar, same_shape};
 use rushlight_tensor::{Input, Result, Tensor, apply1, unary_derivative};
 
@@ -10,7 +14,13 @@ impl Rule for Pointwise {
     fn kind(&self) -> Kind {
         use Binary::*;
         match self {
-            Pointwise::Unary(Unary::Neg) | Pointwise::Cast(_) | Pointwise::Where | Pointwise::Binary(Add | Sub) => Kind::Linear,
+            Pointwise::Unary(Unary::Neg | Unary::Conj) | Pointwise::Cast(_) | Pointwise::Where | Pointwise::Binary(Add | Sub) => {
+                Kind::Linear
+            }
+            Pointwise::Part(Part::Real | Part::Imag) | Pointwise::Complex => Kind::Linear,
+            Pointwise::Part(Part::Abs) => Kind::General,
+            Pointwise::Integer(_) => Kind::NotDifferentiable,
+            Pointwise::Special(f) => special::kind(*f),
             Pointwise::Binary(Mul) => Kind::Multilinear,
             Pointwise::UnaryGrad(_) => Kind::Decomposed,
             Pointwise::Unary(f) if f.is_predicate() || *f == Unary::BitwiseNot => Kind::NotDifferentiable,
@@ -28,7 +38,10 @@ impl Rule for Pointwise {
         let both = |a: bool, b: bool| Saves::inputs(u32::from(a) | u32::from(b) << 1);
         let (first, second) = (needs.first() == Some(&true), needs.get(1) == Some(&true));
         match self {
-            Pointwise::Unary(Unary::Neg) | Pointwise::Cast(_) => Saves::NONE,
+            Pointwise::Unary(Unary::Neg | Unary::Conj) | Pointwise::Cast(_) => Saves::NONE,
+            Pointwise::Part(Part::Abs) => Saves::inputs(1),
+            Pointwise::Part(_) | Pointwise::Complex | Pointwise::Integer(_) => Saves::NONE,
+            Pointwise::Special(f) => special::saves(*f),
             Pointwise::Unary(f) => match f.grad_uses() {
                 GradUses::Input => Saves::inputs(1),
                 GradUses::Output => Saves::outputs(1),
@@ -59,6 +72,11 @@ impl Rule for Pointwise {
         Ok(match self {
             Pointwise::Cast(_) => smallvec::smallvec![Some(g.to_dtype(ctx.input_meta(0).dtype)?)],
             Pointwise::Unary(Unary::Neg) => smallvec::smallvec![Some(g.neg()?)],
+            Pointwise::Unary(Unary::Conj) => smallvec::smallvec![Some(g.conj()?)],
+            Pointwise::Part(Part::Real) => smallvec::smallvec![Some(Tensor::complex(g, &g.zeros_like()?)?)],
+            Pointwise::Part(Part::Imag) => smallvec::smallvec![Some(Tensor::complex(&g.zeros_like()?, g)?)],
+            Pointwise::Part(Part::Abs) => smallvec::smallvec![Some(g.mul(&ctx.input(0)?.sgn()?)?)],
+            Pointwise::Complex => smallvec::smallvec![wanted(0, &|| g.real())?, wanted(1, &|| g.imag())?],
             Pointwise::Unary(f) => {
                 let saved = match f.grad_uses() {
                     GradUses::Input => ctx.input(0)?,
@@ -78,29 +96,29 @@ impl Rule for Pointwise {
             Pointwise::Binary(Binary::Add) => smallvec::smallvec![wanted(0, &|| Ok(g.clone()))?, wanted(1, &|| Ok(g.clone()))?],
             Pointwise::Binary(Binary::Sub) => smallvec::smallvec![wanted(0, &|| Ok(g.clone()))?, wanted(1, &|| g.neg())?],
             Pointwise::Binary(Binary::Mul) => {
-                smallvec::smallvec![wanted(0, &|| g.mul(ctx.input(1)?))?, wanted(1, &|| g.mul(ctx.input(0)?))?]
+                smallvec::smallvec![wanted(0, &|| times(g, ctx.input(1)?))?, wanted(1, &|| times(g, ctx.input(0)?))?]
             }
             Pointwise::Binary(Binary::Div(Rounding::None)) => smallvec::smallvec![
-                wanted(0, &|| g.div(ctx.input(1)?))?,
+                wanted(0, &|| g.div(&ctx.input(1)?.conj()?))?,
                 wanted(1, &|| {
                     let (a, b) = (ctx.input(0)?, ctx.input(1)?);
-                    g.mul(&a.div(b)?.div(b)?)?.neg()
+                    times(g, &a.div(b)?.div(b)?)?.neg()
                 })?
             ],
             Pointwise::WithScalar { op, scalar, reflected } => {
                 smallvec::smallvec![match scalar_derivative(*op, *scalar, *reflected) {
                     Constant::One => Some(g.clone()),
-                    Constant::Times(s) => Some(g.mul(s)?),
-                    Constant::Over(s) => Some(g.div(s)?),
+                    Constant::Times(s) => Some(g.mul(conjugate(s))?),
+                    Constant::Over(s) => Some(g.div(conjugate(s))?),
                     Constant::No => match self.partial(ctx, 0)? {
-                        Some(d) => Some(g.mul(&d)?),
+                        Some(d) => Some(times(g, &d)?),
                         None => Some(g.zeros_like()?),
                     },
                 }]
             }
             _ => (0..ctx.input_count())
                 .map(|i| match ctx.needs(i) {
-                    true => self.partial(ctx, i)?.map_or(Ok(None), |d| to(i, g.mul(&d)?)),
+                    true => self.partial(ctx, i)?.map_or(Ok(None), |d| to(i, times(g, &d)?)),
                     false => Ok(None),
                 })
                 .collect::<Result<_>>()?,
@@ -114,7 +132,7 @@ impl Rule for Pointwise {
         let results = match (self, grads.first_mut().and_then(Option::take)) {
             (Pointwise::Binary(Add), Some(g)) if whole(i, &g) => g,
             (Pointwise::Binary(Mul), Some(g)) if whole(i, &g) => apply1(*self, [Input::Own(g), Input::Ref(ctx.input(1 - i)?)])?,
-            (Pointwise::Unary(f), Some(g)) if *f != Unary::Neg && f.grad_uses() != GradUses::Nothing => {
+            (Pointwise::Unary(f), Some(g)) if !matches!(f, Unary::Neg | Unary::Conj) && f.grad_uses() != GradUses::Nothing => {
                 let saved = if f.grad_uses() == GradUses::Input { ctx.input(0)? } else { ctx.output(0)? };
                 return Ok(smallvec::smallvec![Some(apply1(Pointwise::UnaryGrad(*f), [Input::Own(g), Input::Ref(saved)])?)]);
             }
@@ -133,6 +151,7 @@ impl Rule for Pointwise {
             Pointwise::Unary(f) => unary_derivative(*f, ctx.inputs[0].as_ref(), ctx.outputs[0].as_ref()),
             Pointwise::Binary(op) => binary_partial(*op, ctx, i),
             Pointwise::WithScalar { op, scalar, reflected } => scalar_partial(*op, *scalar, *reflected, ctx),
+            Pointwise::Special(f) => special::partial(*f, ctx, i),
             _ => Ok(None),
         }
     }
@@ -141,6 +160,7 @@ impl Rule for Pointwise {
         let out =
             |t: Result<Tensor>| -> Result<Option<Grads>> { Ok(Some(smallvec::smallvec![Some(t?.expand(ctx.output_meta(0).shape)?)])) };
         match (self, tangents) {
+            (Pointwise::Part(Part::Abs), [Some(t)]) => out(ctx.input(0)?.sgn()?.conj()?.mul(t)?.real()),
             (Pointwise::Binary(Binary::Add | Binary::Sub), [Some(t), None]) => out(Ok(t.clone())),
             (Pointwise::Binary(Binary::Add), [None, Some(t)]) => out(Ok(t.clone())),
             (Pointwise::Binary(Binary::Sub), [None, Some(t)]) => out(t.neg()),
@@ -153,6 +173,15 @@ impl Rule for Pointwise {
             _ => Ok(None),
         }
     }
+}
+
+/// The gradient times the conjugate of a derivative.
+fn times(g: &Tensor, d: &Tensor) -> Result<Tensor> {
+    if d.dtype().is_complex() { g.mul(&d.conj()?) } else { g.mul(d) }
+}
+
+fn conjugate(s: Scalar) -> Scalar {
+    if let Scalar::Complex(c) = s { Scalar::Complex(c.conj()) } else { s }
 }
 
 /// The derivative with respect to a tensor beside a scalar, where it does not depend on the tensor.
@@ -175,13 +204,21 @@ fn scalar_derivative(op: Binary, scalar: Scalar, reflected: bool) -> Constant {
 
 fn scalar_partial(op: Binary, scalar: Scalar, reflected: bool, ctx: &Ctx<'_>) -> Result<Option<Tensor>> {
     let s = scalar.to_f64();
+    if let Scalar::Complex(c) = scalar {
+        return Ok(match (op, reflected) {
+            (Binary::Div(Rounding::None), true) => Some(ctx.input(0)?.square()?.reciprocal()?.mul(-c)?),
+            (Binary::Pow, false) => Some(ctx.input(0)?.pow(c - 1.0)?.mul(c)?),
+            (Binary::Pow, true) => Some(ctx.output(0)?.mul(c.ln())?),
+            _ => None,
+        });
+    }
     Ok(match (op, reflected) {
         (Binary::Div(Rounding::None), true) => Some(ctx.input(0)?.square()?.reciprocal()?.mul(-s)?),
         // A power of 0 is constant, also at 0 where the formula would give NaN.
         (Binary::Pow, false) if s == 0.0 => None,
         (Binary::Pow, false) => Some(ctx.input(0)?.pow(s - 1.0)?.mul(s)?),
         // d s^x / dx = s^x ln s; 0 at s = 0 and x >= 0.
-        (Binary::Pow, true) if s == 0.0 => {
+        (Binary::Pow, true) if s == 0.0 && !ctx.input(0)?.dtype().is_complex() => {
             let (x, y) = (ctx.input(0)?, ctx.output(0)?);
             Some(x.ge(0)?.where_(0.0, &y.mul(f64::NEG_INFINITY)?)?)
         }
@@ -216,7 +253,7 @@ fn binary_partial(op: Binary, ctx: &Ctx<'_>, i: usize) -> Result<Option<Tensor>>
         // a^b ln a, and 0 where a is 0 and b >= 0
         (Binary::Pow, _) => {
             let d = ctx.output(0)?.mul(&a()?.log()?)?;
-            Some(a()?.eq(0)?.logical_and(&b()?.ge(0)?)?.where_(0.0, &d)?)
+            Some(a()?.eq(0)?.logical_and(&b()?.real()?.ge(0)?)?.where_(0.0, &d)?)
         }
         (Binary::Maximum, 0) => Some(half_at_ties(&a()?.gt(b()?)?, &a()?.eq(b()?)?, ctx)?),
         (Binary::Maximum, _) => Some(half_at_ties(&b()?.gt(a()?)?, &a()?.eq(b()?)?, ctx)?),

@@ -48,6 +48,7 @@ pub(super) trait Float:
     fn atanh<const FMA: bool>(self) -> Self;
     fn erf<const FMA: bool>(self) -> Self;
     fn erfc<const FMA: bool>(self) -> Self;
+    fn hypot(self, y: Self) -> Self;
     fn exact_sin(self) -> Self;
     fn exact_cos(self) -> Self;
     fn exact_tan(self) -> Self;
@@ -66,6 +67,9 @@ macro_rules! common {
         #[inline(always)]
         fn c(x: f64) -> Self {
             x as $t
+        }
+        fn hypot(self, y: Self) -> Self {
+            <$t>::hypot(self, y)
         }
         fn exact_sin(self) -> Self {
             <$t>::sin(self)

@@ -2,10 +2,8 @@
 //!
 //! `v` is the function's input or output, as `Unary::grad_uses` says. At kinks the derivative is PyTorch's.
 
-use num_complex::{Complex, ComplexFloat};
 use rushlight_backend::op::Unary;
 
-use super::drive::Lane;
 use super::float::Float;
 use super::unary::{GELU_BETA, GELU_KAPPA, SELU_ALPHA, SELU_SCALE};
 use crate::simd::dispatch;
@@ -135,38 +133,8 @@ pub(super) fn float<T: Float>(f: Unary) -> Loop<T> {
             let below = v < p[1] || p[1] == T::c(f64::INFINITY);
             if above && below { g } else { T::c(0.0) }
         }),
-        Sign | Floor | Ceil | Round | Trunc | BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => |_, _, _, out| out.fill(T::c(0.0)),
+        Sign | Floor | Ceil | Round | Trunc | Conj | BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => {
+            |_, _, _, out| out.fill(T::c(0.0))
+        }
     }
-}
-
-/// As PyTorch has it: g times the conjugate of the complex derivative.
-pub(super) fn complex<R: Float>(f: Unary) -> Option<Loop<Complex<R>>>
-where
-    Complex<R>: Lane + ComplexFloat,
-{
-    use Unary::*;
-    macro_rules! plain {
-        (|$v:ident| $e:expr) => {
-            |_, gs, vs, out| {
-                for ((o, &g), &$v) in out.iter_mut().zip(gs).zip(vs) {
-                    *o = g * ComplexFloat::conj($e);
-                }
-            }
-        };
-    }
-    Some(match f {
-        Neg => |_, gs, _, out| out.iter_mut().zip(gs).for_each(|(o, &g)| *o = -g),
-        Reciprocal => plain!(|v| -(v * v)),
-        Square => plain!(|v| v + v),
-        Sqrt => plain!(|v| super::binary::divide(Complex { re: R::c(0.5), im: R::c(0.0) }, v)),
-        Rsqrt => plain!(|v| Complex { re: R::c(-0.5), im: R::c(0.0) } * (v * v * v)),
-        Exp => plain!(|v| v),
-        Log => plain!(|v| super::binary::divide(Complex { re: R::c(1.0), im: R::c(0.0) }, v)),
-        Sin => plain!(|v| ComplexFloat::cos(v)),
-        Cos => plain!(|v| -ComplexFloat::sin(v)),
-        Sinh => plain!(|v| ComplexFloat::cosh(v)),
-        Cosh => plain!(|v| ComplexFloat::sinh(v)),
-        Tanh => plain!(|v| Complex { re: R::c(1.0), im: R::c(0.0) } - v * v),
-        _ => return None,
-    })
 }

@@ -5,6 +5,7 @@
 
 mod binary;
 mod cast;
+mod complex;
 mod drive;
 mod erf;
 pub(crate) mod exp;
@@ -12,6 +13,7 @@ mod float;
 mod grad;
 mod int;
 mod math;
+mod special;
 #[cfg(test)]
 mod tests;
 mod unary;
@@ -67,6 +69,10 @@ fn choose(op: &Pointwise, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result<St
         (Pointwise::UnaryGrad(f), [g, v]) => unary_grad(*f, g, v, out),
         (Pointwise::Where, [c, x, y]) => where_::run(c, x, y, out),
         (Pointwise::Cast(to), [x]) => cast::run(x, *to),
+        (Pointwise::Special(f), inputs) => special::run(*f, inputs, out),
+        (Pointwise::Integer(f), [x, y]) => special::integer(*f, x, y, out),
+        (Pointwise::Part(part), [x]) => complex::part(*part, x, out),
+        (Pointwise::Complex, [re, im]) => complex::pack(re, im, out),
         (op, inputs) => {
             let name = rushlight_backend::Op::from(*op).name();
             Err(Error::value(name, format!("does not take {} tensors", inputs.len())))
@@ -209,8 +215,8 @@ fn unary(f: Unary, x: &mut Arg<'_>, out: &Meta) -> Result<Storage> {
         DType::I8 => by_kind!(i8, unary::int, unary::int_predicate),
         DType::U8 => by_kind!(u8, unary::int, unary::int_predicate),
         DType::Bool => run_unary::<Bool>(f, unary::bool(f), x, out),
-        DType::C64 => by_kind!(Complex32, unary::complex, unary::complex_predicate),
-        DType::C128 => by_kind!(Complex64, unary::complex, unary::complex_predicate),
+        DType::C64 => by_kind!(Complex32, unary::complex_loop, unary::complex_predicate),
+        DType::C128 => by_kind!(Complex64, unary::complex_loop, unary::complex_predicate),
     }
 }
 
@@ -336,18 +342,16 @@ fn scalar_predicate<T: Lane + FromScalar>(
 
 fn unary_grad<'a>(f: Unary, g: &mut Arg<'a>, v: &mut Arg<'a>, out: &Meta) -> Result<Storage> {
     match g.dtype() {
-        DType::F32 => run_grad::<f32>(f, Some(grad::float(f)), g, v, out),
-        DType::F64 => run_grad::<f64>(f, Some(grad::float(f)), g, v, out),
-        DType::F16 => run_grad::<f16>(f, Some(grad::float(f)), g, v, out),
-        DType::BF16 => run_grad::<bf16>(f, Some(grad::float(f)), g, v, out),
-        DType::C64 => run_grad::<Complex32>(f, grad::complex(f), g, v, out),
-        DType::C128 => run_grad::<Complex64>(f, grad::complex(f), g, v, out),
+        DType::F32 => run_grad::<f32>(f, grad::float(f), g, v, out),
+        DType::F64 => run_grad::<f64>(f, grad::float(f), g, v, out),
+        DType::F16 => run_grad::<f16>(f, grad::float(f), g, v, out),
+        DType::BF16 => run_grad::<bf16>(f, grad::float(f), g, v, out),
+        // Complex ones run as their decomposition.
         dtype => Err(unsupported(f.name(), dtype)),
     }
 }
 
-fn run_grad<'a, T: Lane>(f: Unary, table: Option<grad::Loop<T::C>>, g: &mut Arg<'a>, v: &mut Arg<'a>, out: &Meta) -> Result<Storage> {
-    let table = table.ok_or_else(|| unsupported(f.name(), g.dtype()))?;
+fn run_grad<'a, T: Lane>(f: Unary, table: grad::Loop<T::C>, g: &mut Arg<'a>, v: &mut Arg<'a>, out: &Meta) -> Result<Storage> {
     let p = unary::parameters(f);
     same::<T, 2>([g, v], out, unary_grain(f), |[g, v], out| match (g, v) {
         (Val::Slice(g), Val::Slice(v)) => table(p, g, v, out),

@@ -1,8 +1,11 @@
 //! The functions of one number, as loops over slices.
 
+use std::f64::consts::{LN_2, LN_10};
+
 use num_complex::{Complex, ComplexFloat};
 use rushlight_backend::op::Unary;
 
+use super::complex;
 use super::drive::Lane;
 use super::float::Float;
 use super::int::Int;
@@ -161,7 +164,7 @@ pub(super) fn float<T: Float>(f: Unary) -> Option<Loop<T, T>> {
             if bx > p[1] { x } else { soft }
         }),
         Clamp { .. } => simd!(T, FMA, |p, x| clamp(x, p[0], p[1])),
-        BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => return None,
+        Conj | BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => return None,
     })
 }
 
@@ -222,7 +225,7 @@ pub(super) fn bool(f: Unary) -> Option<Loop<Bool, Bool>> {
     })
 }
 
-pub(super) fn complex<R: Float>(f: Unary) -> Option<Loop<Complex<R>, Complex<R>>>
+pub(super) fn complex_loop<R: Float>(f: Unary) -> Option<Loop<Complex<R>, Complex<R>>>
 where
     Complex<R>: Lane + ComplexFloat,
 {
@@ -239,9 +242,28 @@ where
         Cos => plain!(T, |p, x| ComplexFloat::cos(x)),
         Sinh => plain!(T, |p, x| ComplexFloat::sinh(x)),
         Cosh => plain!(T, |p, x| ComplexFloat::cosh(x)),
-        Tanh => plain!(T, |p, x| ComplexFloat::tanh(x)),
+        Tanh => plain!(T, |p, x| complex::tanh(x)),
+        Tan => plain!(T, |p, x| complex::tan(x)),
+        Asin => plain!(T, |p, x| complex::asin(x)),
+        Acos => plain!(T, |p, x| complex::acos(x)),
+        Atan => plain!(T, |p, x| complex::atan(x)),
+        Asinh => plain!(T, |p, x| complex::asinh(x)),
+        Acosh => plain!(T, |p, x| complex::acosh(x)),
+        Atanh => plain!(T, |p, x| complex::atanh(x)),
+        Exp2 => plain!(T, |p, x| ComplexFloat::exp(x * real::<R>(LN_2))),
+        Expm1 => plain!(T, |p, x| complex::expm1(x)),
+        Log2 => plain!(T, |p, x| ComplexFloat::ln(x) * real::<R>(LN_2.recip())),
+        Log10 => plain!(T, |p, x| ComplexFloat::ln(x) * real::<R>(LN_10.recip())),
+        Log1p => plain!(T, |p, x| complex::ln_1p(x)),
+        Sigmoid => plain!(T, |p, x| super::binary::divide(real(1.0), real::<R>(1.0) + ComplexFloat::exp(-x))),
+        Silu => plain!(T, |p, x| super::binary::divide(x, real::<R>(1.0) + ComplexFloat::exp(-x))),
+        Conj => plain!(T, |p, x| ComplexFloat::conj(x)),
         _ => return None,
     })
+}
+
+fn real<R: Float>(x: f64) -> Complex<R> {
+    Complex { re: R::c(x), im: R::c(0.0) }
 }
 
 pub(super) fn complex_predicate<R: Float>(f: Unary) -> Option<Loop<Complex<R>, Bool>> {

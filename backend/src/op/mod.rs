@@ -21,6 +21,7 @@ mod reduce;
 mod resample;
 mod shape;
 mod spatial;
+mod special;
 
 use smallvec::SmallVec;
 
@@ -44,6 +45,7 @@ pub use reduce::{Reduce, Reduction};
 pub use resample::{GridMode, GridPadding, GridSample, Interpolation, Method, Resample};
 pub use shape::ShapeOp;
 pub use spatial::Spatial;
+pub use special::{IntegerOp, Part, Polynomial, Special};
 
 use crate::{DType, Error, Result, Shape};
 

@@ -3,7 +3,7 @@
 //! All inputs of one operation have the same dtype: the methods of the tensor crate promote them first (`Where` has a `bool`
 //! condition besides). Scalars are parameters of the operation, not tensors.
 
-use super::{MetaRef, Metas, exactly, one, same_dtype};
+use super::{IntegerOp, MetaRef, Metas, Part, Special, exactly, one, same_dtype};
 use crate::layout::{same_shape, shape_of};
 use crate::{DType, Error, Result, Scalar, broadcast_shapes};
 
@@ -30,6 +30,14 @@ pub enum Pointwise {
     Where,
     /// Conversion to another dtype.
     Cast(DType),
+    /// A rare function of one or two floating-point tensors.
+    Special(Special),
+    /// A rare function of two integer tensors.
+    Integer(IntegerOp),
+    /// A real number of each complex one.
+    Part(Part),
+    /// Complex numbers from their real and imaginary parts, of type `float32` or `float64`.
+    Complex,
 }
 
 /// Functions of one number. The result has the input's dtype, or `bool` for predicates.
@@ -100,6 +108,8 @@ pub enum Unary {
         min: f64,
         max: f64,
     },
+    /// The complex conjugate; real numbers as they are.
+    Conj,
     BitwiseNot,
     LogicalNot,
     IsNan,
@@ -212,6 +222,7 @@ impl Unary {
             LeakyRelu { .. } => "leaky_relu",
             Softplus { .. } => "softplus",
             Clamp { .. } => "clamp",
+            Conj => "conj",
             BitwiseNot => "bitwise_not",
             LogicalNot => "logical_not",
             IsNan => "isnan",
@@ -229,7 +240,22 @@ impl Unary {
     pub fn takes_integers(self) -> bool {
         use Unary::*;
         self.is_predicate()
-            || matches!(self, Neg | Abs | Sign | Square | Floor | Ceil | Round | Trunc | Relu | Relu6 | Clamp { .. } | BitwiseNot)
+            || matches!(self, Neg | Abs | Sign | Square | Floor | Ceil | Round | Trunc | Relu | Relu6 | Clamp { .. } | Conj | BitwiseNot)
+    }
+
+    fn refuses_bool(self) -> bool {
+        use Unary::*;
+        matches!(self, Abs | Square | Floor | Ceil | Round | Trunc | Relu | Relu6 | Clamp { .. } | Conj)
+    }
+
+    /// Functions that are not defined on complex numbers; their magnitude is [`Part::Abs`].
+    fn refuses_complex(self) -> bool {
+        use Unary::*;
+        match self {
+            Abs | Sign | Erf | Erfc | Floor | Ceil | Round | Trunc | LogSigmoid | Relu | Gelu | GeluTanh | Mish | Selu | Relu6 => true,
+            Hardsigmoid | Hardswish | Elu { .. } | LeakyRelu { .. } | Softplus { .. } | Clamp { .. } => true,
+            _ => false,
+        }
     }
 
     /// What [`Pointwise::UnaryGrad`] of this function takes as its second input.
@@ -291,8 +317,10 @@ impl Binary {
             BitwiseAnd | BitwiseOr | BitwiseXor if dtype.is_differentiable() => refuse("wants integers or booleans"),
             Sub if dtype == DType::Bool => refuse("subtraction of booleans is not defined (logical_xor is what is meant)"),
             Div(Rounding::None) | Atan2 if !dtype.is_differentiable() => refuse("wants floating-point tensors"),
-            Maximum | Minimum | Remainder | Fmod | Atan2 if dtype.is_complex() => refuse("does not take complex numbers"),
-            Remainder | Fmod | Pow if dtype == DType::Bool => refuse("does not take booleans"),
+            Maximum | Minimum | Remainder | Fmod | Atan2 | Div(Rounding::Trunc | Rounding::Floor) if dtype.is_complex() => {
+                refuse("does not take complex numbers")
+            }
+            Remainder | Fmod | Pow | Div(Rounding::Trunc | Rounding::Floor) if dtype == DType::Bool => refuse("does not take booleans"),
             _ => Ok(dtype),
         }
     }
@@ -306,6 +334,10 @@ impl Pointwise {
             Pointwise::UnaryGrad(f) => f.name(),
             Pointwise::Where => "where",
             Pointwise::Cast(_) => "to",
+            Pointwise::Special(f) => f.name(),
+            Pointwise::Integer(f) => f.name(),
+            Pointwise::Part(part) => part.name(),
+            Pointwise::Complex => "complex",
         }
     }
 
@@ -319,6 +351,12 @@ impl Pointwise {
                 }
                 if *f == Unary::BitwiseNot && x.dtype.is_differentiable() {
                     return Err(Error::dtype(name, format!("wants integers or booleans, got {}", x.dtype)));
+                }
+                if x.dtype == DType::Bool && f.refuses_bool() {
+                    return Err(Error::dtype(name, "does not take booleans"));
+                }
+                if x.dtype.is_complex() && f.refuses_complex() {
+                    return Err(Error::dtype(name, format!("does not take complex numbers, got {}", x.dtype)));
                 }
                 if *f == Unary::Neg && x.dtype == DType::Bool {
                     return Err(Error::dtype(name, "negation of booleans is not defined (logical_not is what is meant)"));
@@ -355,6 +393,44 @@ impl Pointwise {
                 let [x] = exactly(name, inputs)?;
                 one(shape_of(x.shape), *dtype)
             }
+            Pointwise::Special(f) => {
+                let x = if f.arity() == 1 { &exactly::<1>(name, inputs)?[..] } else { &exactly::<2>(name, inputs)?[..] };
+                let dtype = same_dtype(name, inputs)?;
+                if !dtype.is_float() {
+                    return Err(Error::dtype(name, format!("wants real floating-point tensors, got {dtype}")));
+                }
+                one(broadcast_shapes(name, &x.iter().map(|x| x.shape).collect::<Vec<_>>())?, dtype)
+            }
+            Pointwise::Integer(_) => {
+                let [x, y] = exactly(name, inputs)?;
+                let dtype = same_dtype(name, inputs)?;
+                if !dtype.is_int() {
+                    return Err(Error::dtype(name, format!("wants integers, got {dtype}")));
+                }
+                one(broadcast_shapes(name, &[x.shape, y.shape])?, dtype)
+            }
+            Pointwise::Part(_) => {
+                let [x] = exactly(name, inputs)?;
+                one(shape_of(x.shape), real_of(name, x.dtype)?)
+            }
+            Pointwise::Complex => {
+                let [x, y] = exactly(name, inputs)?;
+                let dtype = match same_dtype(name, inputs)? {
+                    DType::F32 => DType::C64,
+                    DType::F64 => DType::C128,
+                    other => return Err(Error::dtype(name, format!("wants float32 or float64 parts, got {other}"))),
+                };
+                one(broadcast_shapes(name, &[x.shape, y.shape])?, dtype)
+            }
         }
+    }
+}
+
+/// The dtype of the parts of complex numbers.
+fn real_of(name: &'static str, dtype: DType) -> Result<DType> {
+    match dtype {
+        DType::C64 => Ok(DType::F32),
+        DType::C128 => Ok(DType::F64),
+        other => Err(Error::dtype(name, format!("wants complex numbers, got {other}"))),
     }
 }

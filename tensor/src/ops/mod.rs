@@ -18,3 +18,4 @@ pub(crate) mod reduce;
 pub(crate) mod resample;
 mod shape;
 pub(crate) mod spectral;
+pub mod windows;

@@ -1,6 +1,12 @@
 //! Element by element: arithmetic, comparisons, functions, casts.
 
-use rushlight_backend::op::{Binary, Pointwise, Rounding, Unary};
+mod activation;
+mod arithmetic;
+mod compare;
+mod complex;
+pub(crate) mod special;
+
+use rushlight_backend::op::{Binary, Part, Pointwise, Rounding, Unary};
 use rushlight_backend::{DType, Error, Result, Scalar, promote};
 
 use crate::door::apply_slice1;
@@ -104,14 +110,10 @@ macro_rules! unary_methods {
 unary_methods! {
     /// `-x`.
     neg => Unary::Neg;
-    /// The absolute value; its derivative at 0 is 0.
-    abs => Unary::Abs;
     /// -1, 0 or 1.
     sign => Unary::Sign;
     /// `1 / x`.
     reciprocal => Unary::Reciprocal;
-    /// `x * x`.
-    square => Unary::Square;
     /// The square root.
     sqrt => Unary::Sqrt;
     /// `1 / sqrt(x)`.
@@ -268,6 +270,22 @@ binary_methods! {
 }
 
 impl Tensor {
+    /// The absolute value, of complex numbers the magnitude; its derivative at 0 is 0.
+    ///
+    /// # Errors
+    /// If the tensor is `bool`.
+    pub fn abs(&self) -> Result<Tensor> {
+        if self.dtype().is_complex() { apply1(Pointwise::Part(Part::Abs), [self]) } else { unary(Unary::Abs, Input::Ref(self)) }
+    }
+
+    /// `x * x`; booleans become integers.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn square(&self) -> Result<Tensor> {
+        if self.dtype() == DType::Bool { self.to_dtype(DType::I64) } else { unary(Unary::Square, Input::Ref(self)) }
+    }
+
     /// `scalar - x`.
     ///
     /// # Errors
@@ -335,12 +353,18 @@ impl Tensor {
         apply1(Pointwise::Where, [Input::Ref(self), operand(x)?, operand(y)?])
     }
 
-    /// `value` where the mask (`bool`, broadcast) is true, this tensor elsewhere.
+    /// `value` where the mask (`bool`, broadcast) is true, this tensor elsewhere. The value is a number or a tensor of no dimensions.
     ///
     /// # Errors
-    /// If the mask is not `bool` or does not fit.
-    pub fn masked_fill(&self, mask: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-        let value = Tensor::full([0usize; 0], value.into(), (self.dtype(), self.device()))?;
+    /// If the mask is not `bool` or does not fit, or the value has dimensions.
+    pub fn masked_fill<'b>(&self, mask: &Tensor, value: impl Into<Operand<'b>>) -> Result<Tensor> {
+        let value = match value.into() {
+            Operand::Scalar(s) => Tensor::full([0usize; 0], s, (self.dtype(), self.device()))?,
+            Operand::Tensor(t) if t.dim() == 0 => t.to_dtype(self.dtype())?,
+            Operand::Tensor(t) => {
+                return Err(Error::shape("masked_fill", format!("wants a value of no dimensions, got the shape {:?}", t.shape())));
+            }
+        };
         apply1(Pointwise::Where, [mask, &value, self])
     }
 
@@ -402,6 +426,8 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
         Cosh => input()?.sinh()?,
         Tanh => output()?.square()?.rsub(1.0)?,
         Asinh => input()?.square()?.add(1.0)?.rsqrt()?,
+        // The product has the branch cuts of the function.
+        Acosh if input()?.dtype().is_complex() => input()?.sub(1.0)?.rsqrt()?.mul(&input()?.add(1.0)?.rsqrt()?)?,
         Acosh => input()?.square()?.sub(1.0)?.rsqrt()?,
         Atanh => input()?.square()?.rsub(1.0)?.reciprocal()?,
         Erf => input()?.square()?.neg()?.exp()?.mul(std::f64::consts::FRAC_2_SQRT_PI)?,
@@ -486,7 +512,8 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
             above.logical_and(&below)?.to_dtype(x.dtype())?
         }
         Sign | Floor | Ceil | Round | Trunc => return Ok(None),
-        BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => {
+        // The conjugate is linear, but has no complex derivative.
+        Conj | BitwiseNot | LogicalNot | IsNan | IsInf | IsFinite => {
             return Err(Error::autograd(f.name(), "is not differentiable"));
         }
     };
@@ -499,7 +526,7 @@ pub(crate) fn decompose(op: &Pointwise, inputs: &[&Tensor]) -> Option<Result<Ten
         (Pointwise::UnaryGrad(f), [g, saved]) => {
             let derivative = unary_derivative(*f, Some(saved), Some(saved));
             Some(derivative.and_then(|d| match d {
-                Some(d) => Ok(smallvec::smallvec![g.mul(&d)?]),
+                Some(d) => Ok(smallvec::smallvec![g.mul(&d.conj()?)?]),
                 None => Ok(smallvec::smallvec![g.mul(0.0)?]),
             }))
         }

@@ -94,7 +94,7 @@ pub(super) fn register(r: &mut Registry) {
         }
         let complex = opt_bool(a, "return_complex")?.unwrap_or(true);
         let y = stft.run(&x)?;
-        if complex { Ok(y) } else { Err(crate::outcome::CaseError::Missing("view_as_real".to_string())) }
+        Ok(if complex { y } else { y.view_as_real()? })
     });
     r.op("istft", |a| {
         let (x, n_fft) = (a.tensor("input")?, a.size("n_fft")?);

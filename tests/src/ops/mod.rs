@@ -22,6 +22,7 @@ pub mod random;
 mod reduce;
 mod resample;
 mod shape;
+mod special;
 
 use crate::registry::Registry;
 
@@ -30,6 +31,7 @@ pub fn registry() -> Registry {
     let mut r = Registry::default();
     for register in [
         pointwise::register,
+        special::register,
         reduce::register,
         shape::register,
         index::register,

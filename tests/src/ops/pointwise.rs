@@ -46,7 +46,6 @@ fn unary(r: &mut Registry) {
     r.unary("erfc", Tensor::erfc);
     r.unary("floor", Tensor::floor);
     r.unary("ceil", Tensor::ceil);
-    r.unary("round", Tensor::round);
     r.unary("trunc", Tensor::trunc);
     r.unary("sigmoid", Tensor::sigmoid);
     r.unary("relu", Tensor::relu);
@@ -112,8 +111,6 @@ fn activations(r: &mut Registry) {
 }
 
 fn binary(r: &mut Registry) {
-    r.binary("add", |x, y| x.add(y));
-    r.binary("sub", |x, y| x.sub(y));
     r.binary("mul", |x, y| x.mul(y));
     r.op("div", |a| {
         let (x, y) = (a.tensor("input")?, a.either("other")?);
@@ -151,7 +148,6 @@ fn binary(r: &mut Registry) {
     r.binary("bitwise_or", |x, y| x.bitwise_or(y));
     r.binary("bitwise_xor", |x, y| x.bitwise_xor(y));
     for (name, of) in [
-        ("subtract", "sub"),
         ("multiply", "mul"),
         ("true_divide", "div"),
         ("divide", "div"),
@@ -168,9 +164,7 @@ fn binary(r: &mut Registry) {
 
 /// `y op x` for a call `x.__rop__(y)`: with a tensor, our operator the other way round.
 fn reflected(r: &mut Registry) {
-    for (name, of) in
-        [("__radd__", "add"), ("__rmul__", "mul"), ("__rand__", "bitwise_and"), ("__ror__", "bitwise_or"), ("__rxor__", "bitwise_xor")]
-    {
+    for (name, of) in [("__rmul__", "mul"), ("__rand__", "bitwise_and"), ("__ror__", "bitwise_or"), ("__rxor__", "bitwise_xor")] {
         r.alias(name, of);
     }
     r.op("__rsub__", |a| reflect(a, |y, x| y.sub(x), |x, y| x.rsub(y)));
@@ -181,7 +175,6 @@ fn reflected(r: &mut Registry) {
         Ok(y.remainder(&x)?)
     });
     r.alias("__rtruediv__", "__rdiv__");
-    r.op("rsub", |a| reflect(a, |y, x| y.sub(x), |x, y| x.rsub(y)));
 }
 
 fn reflect(
@@ -234,15 +227,4 @@ fn select(r: &mut Registry) {
         let (condition, x, y) = (a.tensor("condition")?, a.either("input")?, a.either("other")?);
         Ok(condition.where_(x.operand(), y.operand())?)
     });
-    r.op("masked_fill", |a| {
-        let (x, mask) = (a.tensor("input")?, a.tensor("mask")?);
-        Ok(x.masked_fill(&mask, a.scalar("value")?)?)
-    });
-    r.op("clamp", |a| {
-        let x = a.tensor("input")?;
-        Ok(x.clamp(a.opt_float("min")?, a.opt_float("max")?)?)
-    });
-    r.alias("clip", "clamp");
-    r.op("clamp_min", |a| Ok(a.tensor("input")?.clamp(a.opt_float("min")?, None)?));
-    r.op("clamp_max", |a| Ok(a.tensor("input")?.clamp(None, a.opt_float("max")?)?));
 }

@@ -54,12 +54,9 @@ pub fn diagonal_matrix(v: &Tensor) -> Result<Tensor> {
 /// The complex conjugate; real numbers as they are.
 ///
 /// # Errors
-/// If the tensor has fewer dimensions than that takes.
+/// If the device fails.
 pub fn conj(x: &Tensor) -> Result<Tensor> {
-    match x.dtype().is_complex() {
-        true => Err(Error::unsupported("conj", "conjugates of complex tensors")),
-        false => Ok(x.clone()),
-    }
+    x.conj()
 }
 
 /// The conjugate transposes of matrices.
