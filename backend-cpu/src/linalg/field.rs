@@ -124,7 +124,7 @@ pub(super) fn store<T: Field>(values: &[T], dtype: DType) -> Result<Storage> {
 
 /// int32 results.
 pub(super) fn store_ints(values: &[i32]) -> Result<Storage> {
-    let mut buffer = CpuBuffer::new(values.len() * size_of::<i32>())?;
+    let mut buffer = CpuBuffer::new(size_of_val(values))?;
     typed_mut::<i32>(&mut buffer)[..values.len()].copy_from_slice(values);
     Ok(Arc::new(buffer))
 }
