@@ -251,11 +251,8 @@ impl Unary {
     /// Functions that are not defined on complex numbers; their magnitude is [`Part::Abs`].
     fn refuses_complex(self) -> bool {
         use Unary::*;
-        match self {
-            Abs | Sign | Erf | Erfc | Floor | Ceil | Round | Trunc | LogSigmoid | Relu | Gelu | GeluTanh | Mish | Selu | Relu6 => true,
-            Hardsigmoid | Hardswish | Elu { .. } | LeakyRelu { .. } | Softplus { .. } | Clamp { .. } => true,
-            _ => false,
-        }
+        matches!(self, Abs | Sign | Erf | Erfc | Floor | Ceil | Round | Trunc | LogSigmoid | Relu | Gelu | GeluTanh | Mish | Selu | Relu6)
+            || matches!(self, Hardsigmoid | Hardswish | Elu { .. } | LeakyRelu { .. } | Softplus { .. } | Clamp { .. })
     }
 
     /// What [`Pointwise::UnaryGrad`] of this function takes as its second input.

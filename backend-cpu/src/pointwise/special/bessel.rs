@@ -92,7 +92,7 @@ pub(super) fn spherical_j0(x: f64) -> f64 {
 }
 
 /// Ai(0)
-const AI: f64 = 0.355_028_053_887_817_24;
+const AI: f64 = 0.3550280538878172;
 /// -Ai'(0)
 const AI_SLOPE: f64 = 0.258_819_403_792_806_8;
 

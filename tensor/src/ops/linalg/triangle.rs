@@ -1,6 +1,6 @@
 //! Triangles, diagonals and adjoints of batches of matrices: what the formulas of this family are written in.
 
-use rushlight_backend::{Error, Result};
+use rushlight_backend::Result;
 
 use super::sizes;
 use crate::{Device, Tensor};
