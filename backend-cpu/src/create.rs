@@ -56,6 +56,8 @@ macro_rules! with_element {
     }};
 }
 
+pub(crate) use with_element;
+
 pub(crate) fn run(op: &Create) -> Result<Storage> {
     let buffer = match op {
         Create::Full { shape, dtype, value } => with_element!(dtype, T => full::<T>(numel(shape), *value)),

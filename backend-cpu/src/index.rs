@@ -1,20 +1,23 @@
 //! Reading and writing by index.
 //!
-//! All five operations are two loops over the index, broadcast to the shape of what is moved: one that reads, one that writes. Along the indexed
+//! All but a few operations are two loops over the index, broadcast to the shape of what is moved: one that reads, one that writes. Along the indexed
 //! dimension the other operand stands still, and the index says where.
+
+mod places;
 
 use std::sync::Arc;
 
-use rushlight_backend::op::Index;
+use rushlight_backend::op::{Index, ScatterReduction};
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, Result, Shape, Storage, Strides, bf16, f16};
 
 use crate::buffer::{Bool, Plain, alloc, cpu_mut, input, typed_mut};
 use crate::pointwise::reusable;
-use crate::reduce::kernel::{Arith, Number};
+use crate::reduce::kernel::{Arith, Merge, Number, Wide};
 use crate::shape::{contiguous, with_word, words};
 use crate::simd::dispatch;
 use crate::threads::par_for;
 use crate::walk::{Walk, par_pieces};
+use crate::wide::{self, Numbers};
 
 /// Elements moved by one task.
 const GRAIN: usize = 1 << 14;
@@ -26,6 +29,10 @@ pub(crate) fn run(op: &Index, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Resul
         Index::Gather { dim } => ("gather", *dim),
         Index::Scatter { dim } => ("scatter", *dim),
         Index::ScatterAdd { dim } => ("scatter_add", *dim),
+        Index::ScatterReduce { dim, .. } => ("scatter_reduce", *dim),
+        Index::Embedding { .. } => ("embedding", 0),
+        Index::Ravel { sizes, first } => return places::ravel(sizes, *first, inputs),
+        Index::Nonzero { count } => return places::nonzero(*count, &inputs[0]),
     };
     check(name, dim, &inputs[1], inputs[0].shape()[dim])?;
     match (op, inputs) {
@@ -33,6 +40,7 @@ pub(crate) fn run(op: &Index, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Resul
             let along = along(index.layout(), dim, &outputs[0].shape);
             with_word!(x.dtype(), W => read::<W>(x, index, &along, dim))
         }
+        (Index::Embedding { .. }, [table, index]) => with_word!(table.dtype(), W => rows::<W>(table, index)),
         (Index::Gather { .. }, [x, index]) => with_word!(x.dtype(), W => read::<W>(x, index, index.layout(), dim)),
         (Index::Add { .. }, [x, index, source]) => {
             let along = along(index.layout(), dim, source.shape());
@@ -42,7 +50,65 @@ pub(crate) fn run(op: &Index, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Resul
         (Index::Scatter { .. }, [x, index, source]) => with_word!(x.dtype(), W => {
             write::<W>(x, index, index.layout(), source, dim, |o, s| *o = s, |o, s| o.copy_from_slice(s))
         }),
+        (Index::ScatterReduce { kind, .. }, [x, index, source]) => reduce(*kind, x, index, source, dim),
         _ => Err(Error::value(name, "takes other inputs")),
+    }
+}
+
+/// Rows of a matrix, for an index of any shape.
+fn rows<W: Plain>(table: &Arg<'_>, index: &Arg<'_>) -> Result<Storage> {
+    let flat = contiguous(index)?;
+    let n = index.layout().numel();
+    let layout = Layout::contiguous(&[n]);
+    let index = Arg::borrowed(&flat, &layout, DType::I64);
+    read::<W>(table, &index, &along(&layout, 0, &[n, table.shape()[1]]), 0)
+}
+
+/// A scatter that joins values in another way than by adding, in wide numbers.
+fn reduce(kind: ScatterReduction, x: &Arg<'_>, index: &Arg<'_>, source: &Arg<'_>, dim: usize) -> Result<Storage> {
+    fn go<W: Wide>(
+        kind: ScatterReduction,
+        x: &mut [W],
+        shape: &[usize],
+        source: &[W],
+        index: &Arg<'_>,
+        from: &Layout,
+        dim: usize,
+    ) -> Result<()> {
+        let (of, whole) = (input::<i64>(index)?, Layout::contiguous(shape));
+        let step = whole.strides()[dim];
+        let walk = Walk::new(index.shape(), [index.layout(), from, &still(&whole, dim, index.shape())]);
+        let [si, sf, sw] = walk.inner();
+        walk.rows(0..walk.total(), |_, len, [place, first, base]| {
+            for j in 0..len as isize {
+                let at = base + j * sw + of[(place + j * si) as usize] as isize * step;
+                let (o, s) = (&mut x[at as usize], source[(first + j * sf) as usize]);
+                let merge = match kind {
+                    ScatterReduction::Prod => Merge::Mul,
+                    ScatterReduction::Amax => Merge::Max,
+                    ScatterReduction::Amin => Merge::Min,
+                };
+                *o = merge.of(s, *o);
+            }
+        });
+        Ok(())
+    }
+    let (shape, dtype) = (x.shape(), x.dtype());
+    let from = Layout::new(Shape::from_slice(index.shape()), Strides::from_slice(Layout::contiguous(source.shape()).strides()), 0);
+    match (wide::load(x)?, wide::load(source)?) {
+        (Numbers::Real(mut x), Numbers::Real(s)) => {
+            go(kind, &mut x, shape, &s, index, &from, dim)?;
+            wide::store(dtype, Numbers::Real(x))
+        }
+        (Numbers::Int(mut x), Numbers::Int(s)) => {
+            go(kind, &mut x, shape, &s, index, &from, dim)?;
+            wide::store(dtype, Numbers::Int(x))
+        }
+        (Numbers::Complex(mut x), Numbers::Complex(s)) => {
+            go(kind, &mut x, shape, &s, index, &from, dim)?;
+            wide::store(dtype, Numbers::Complex(x))
+        }
+        _ => Err(Error::dtype("scatter_reduce", "takes tensors of one dtype")),
     }
 }
 

@@ -20,11 +20,14 @@ mod pool;
 pub mod random;
 mod reduce;
 mod resample;
+mod scan;
 mod shape;
 pub mod simd;
+mod sort;
 pub mod threads;
 mod transpose;
 mod walk;
+mod wide;
 
 use rushlight_backend::op::Pointwise;
 use rushlight_backend::{Arg, Backend, Error, Meta, Op, Result, Storage, Storages};
@@ -72,6 +75,8 @@ impl Backend for CpuBackend {
             Op::Linalg(op) => linalg::run(op, inputs, outputs).map(Some),
             Op::Index(op) => one(index::run(op, inputs, outputs)),
             Op::Reduce(op) => reduce::run(op, inputs, outputs),
+            Op::Scan(op) => scan::run(op, inputs, outputs).map(Some),
+            Op::Sort(op) => sort::run(op, inputs, outputs).map(Some),
             Op::Matmul(op) => one(matmul::run(op, inputs, &outputs[0])),
             Op::Norm(op) => norm::run(op, inputs, outputs),
             Op::Resample(op) => resample::run(op, inputs, outputs),

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use rushlight_backend::op::ShapeOp;
-use rushlight_backend::{Arg, Error, Layout, Result, Shape, Storage};
+use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Result, Scalar, Shape, Storage, bf16, f16};
 
-use crate::buffer::{CpuBuffer, Plain, cpu, typed, typed_mut};
+use crate::buffer::{Bool, CpuBuffer, Plain, alloc, cpu, input, typed, typed_mut};
+use crate::create::{FromScalar, with_element};
 use crate::transpose::transpose;
 use crate::walk::{Walk, par_pieces};
 
@@ -56,12 +57,25 @@ pub(crate) fn run(op: &ShapeOp, inputs: &mut [Arg<'_>]) -> Result<Storage> {
     match (op, inputs) {
         (ShapeOp::Cat { dim }, inputs) => with_word!(inputs[0].dtype(), W => cat::<W>(*dim, inputs)),
         (ShapeOp::SliceScatter { dim, start, step }, [x, src]) => {
-            with_word!(x.dtype(), W => slice_scatter::<W>(*dim, *start, *step, x, src))
+            let place = Layout::contiguous(x.shape()).slice(*dim, *start, src.shape()[*dim], *step);
+            with_word!(x.dtype(), W => write_over::<W>(&place, x, src))
         }
+        (ShapeOp::DiagonalScatter(diagonal), [x, src]) => {
+            let place = diagonal.view(&Layout::contiguous(x.shape()));
+            with_word!(x.dtype(), W => write_over::<W>(&place, x, src))
+        }
+        (ShapeOp::Pad { before, after, value }, [x]) => with_element!(x.dtype(), T => pad::<T>(before, after, *value, x)),
         (ShapeOp::Reshape(_) | ShapeOp::Contiguous, [x]) => contiguous(x),
-        (ShapeOp::Permute(dims), [x]) => contiguous_as(x, &x.layout().permute(dims)),
-        (ShapeOp::Expand(shape), [x]) => contiguous_as(x, &x.layout().expand(shape)),
-        (ShapeOp::Slice { dim, start, len, step }, [x]) => contiguous_as(x, &x.layout().slice(*dim, *start, *len, *step)),
+        (ShapeOp::Strided { .. }, [x]) => {
+            // Counted in row-major order: they must lie so first.
+            let (storage, flat) = (contiguous(x)?, Layout::contiguous(x.shape()));
+            let x = Arg::borrowed(&storage, &flat, x.dtype());
+            contiguous_as(&x, &op.view(&flat).unwrap_or_else(|| flat.clone()))
+        }
+        (op, [x]) => match op.view(x.layout()) {
+            Some(layout) => contiguous_as(x, &layout),
+            None => contiguous(x),
+        },
         (op, inputs) => {
             let name = rushlight_backend::Op::from(op.clone()).name();
             Err(Error::value(name, format!("does not take {} tensors", inputs.len())))
@@ -124,26 +138,42 @@ fn cat<W: Plain>(dim: usize, inputs: &[Arg<'_>]) -> Result<Storage> {
     Ok(Arc::new(buffer))
 }
 
-/// `x` with `src` written over a slice of it.
-fn slice_scatter<W: Plain>(dim: usize, start: usize, step: isize, x: &mut Arg<'_>, src: &Arg<'_>) -> Result<Storage> {
-    let whole = Layout::contiguous(x.shape());
+/// `x` with `src` written over the part of it that this layout (of a contiguous x) sees.
+fn write_over<W: Plain>(place: &Layout, x: &mut Arg<'_>, src: &Arg<'_>) -> Result<Storage> {
     let mut out = match crate::pointwise::reusable(x, x.shape(), x.dtype()) {
         Some(storage) => storage,
         None => contiguous(x)?,
     };
-    if src.layout().numel() > 0 {
-        let (from, place) = (words::<W>(src)?, whole.slice(dim, start, src.shape()[dim], step));
-        let walk = Walk::new(src.shape(), [&place, src.layout()]);
-        let (out, [so, si]) = (typed_mut::<W>(crate::buffer::cpu_mut(&mut out)?), walk.inner());
-        walk.rows(0..walk.total(), |_, len, [o, i]| {
-            if so == 1 && si == 1 {
-                out[o as usize..][..len].copy_from_slice(&from[i as usize..][..len]);
-            } else {
-                for k in 0..len as isize {
-                    out[(o + k * so) as usize] = from[(i + k * si) as usize];
-                }
-            }
-        });
-    }
+    put(typed_mut::<W>(crate::buffer::cpu_mut(&mut out)?), place, words::<W>(src)?, src.layout());
     Ok(out)
+}
+
+/// Copies elements from where one layout sees them to where another one does.
+fn put<W: Plain>(out: &mut [W], place: &Layout, from: &[W], source: &Layout) {
+    if source.numel() == 0 {
+        return;
+    }
+    let walk = Walk::new(source.shape(), [place, source]);
+    let [so, si] = walk.inner();
+    walk.rows(0..walk.total(), |_, len, [o, i]| {
+        if so == 1 && si == 1 {
+            out[o as usize..][..len].copy_from_slice(&from[i as usize..][..len]);
+        } else {
+            for k in 0..len as isize {
+                out[(o + k * so) as usize] = from[(i + k * si) as usize];
+            }
+        }
+    });
+}
+
+/// The input in the middle of one value.
+fn pad<T: FromScalar>(before: &[usize], after: &[usize], value: Scalar, x: &Arg<'_>) -> Result<Storage> {
+    let shape: Shape = (0..x.shape().len()).map(|d| before[d] + x.shape()[d] + after[d]).collect();
+    let mut buffer = alloc::<T>(&shape)?;
+    let out = typed_mut::<T>(&mut buffer);
+    let value = T::from_scalar(value);
+    par_pieces(out, GRAIN, |_, piece| piece.fill(value));
+    let place = (0..shape.len()).fold(Layout::contiguous(&shape), |l, d| l.slice(d, before[d], x.shape()[d], 1));
+    put(out, &place, input::<T>(x)?, x.layout());
+    Ok(Arc::new(buffer))
 }

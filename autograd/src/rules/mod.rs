@@ -15,7 +15,9 @@ mod pool;
 mod random;
 mod reduce;
 mod resample;
+mod scan;
 mod shape;
+mod sort;
 
 use rushlight_backend::Op;
 
@@ -31,6 +33,8 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Fft(op) => op,
         Op::Index(op) => op,
         Op::Linalg(op) => op,
+        Op::Scan(op) => op,
+        Op::Sort(op) => op,
         Op::Matmul(op) => op,
         Op::Attention(op) => op,
         Op::Loss(op) => op,

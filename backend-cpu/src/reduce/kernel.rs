@@ -27,7 +27,7 @@ pub(super) trait Kernel: Send + Sync + 'static {
 
 /// How results of blocks are merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Merge {
+pub(crate) enum Merge {
     Add,
     Mul,
     Max,
@@ -64,7 +64,7 @@ impl Wide for Complex64 {
 impl Merge {
     /// Two results as one.
     #[inline(always)]
-    pub(super) fn of<W: Wide>(self, a: W, b: W) -> W {
+    pub(crate) fn of<W: Wide>(self, a: W, b: W) -> W {
         match self {
             Merge::Add => a.plus(b),
             Merge::Mul => a.times(b),

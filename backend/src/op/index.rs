@@ -33,6 +33,43 @@ pub enum Index {
         /// The dimension.
         dim: usize,
     },
+    /// As `ScatterAdd`, with another way to join what is there with what comes.
+    ScatterReduce {
+        /// The dimension.
+        dim: usize,
+        /// How two values become one.
+        kind: ScatterReduction,
+    },
+    /// Rows of a table. Inputs: table (a matrix), indices of any shape. As `Select`, but with the gradient that is wanted of embeddings.
+    Embedding {
+        /// A row that gets no gradient.
+        padding_idx: Option<usize>,
+        /// Whether a row's gradient is divided by how often its index occurs.
+        scale_grad_by_freq: bool,
+    },
+    /// Places in row-major order. Inputs: one index tensor for each dimension, of one shape; negative indices count from the back.
+    Ravel {
+        /// The sizes of the dimensions.
+        sizes: Shape,
+        /// The number of the first of them in the tensor that is indexed, for messages.
+        first: usize,
+    },
+    /// The coordinates of the elements of a mask that are true, in row-major order: `[count, rank]`, int64.
+    Nonzero {
+        /// How many there are.
+        count: usize,
+    },
+}
+
+/// How a scatter joins two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScatterReduction {
+    /// Their product.
+    Prod,
+    /// The larger one; NaN if one is NaN.
+    Amax,
+    /// The smaller one; NaN if one is NaN.
+    Amin,
 }
 
 impl Index {
@@ -43,6 +80,10 @@ impl Index {
             Index::Gather { .. } => "gather",
             Index::Scatter { .. } => "scatter",
             Index::ScatterAdd { .. } => "scatter_add",
+            Index::ScatterReduce { .. } => "scatter_reduce",
+            Index::Embedding { .. } => "embedding",
+            Index::Ravel { .. } => "index",
+            Index::Nonzero { .. } => "nonzero",
         }
     }
 
@@ -72,11 +113,47 @@ impl Index {
                 check_same_rank(name, *dim, x, index, x.shape)?;
                 one(index.shape.into(), x.dtype)
             }
-            Index::Scatter { dim } | Index::ScatterAdd { dim } => {
+            Index::Embedding { padding_idx, .. } => {
+                let [table, indices] = exactly(name, inputs)?;
+                want_index(name, indices.dtype)?;
+                let [rows, features] = *table.shape else {
+                    return Err(Error::shape(name, format!("the table must be a matrix, got {:?}", table.shape)));
+                };
+                if let Some(i) = padding_idx.filter(|&i| i >= rows) {
+                    return Err(Error::index(name, format!("padding_idx {i} is out of range for {rows} rows")));
+                }
+                let mut shape: Shape = indices.shape.into();
+                shape.push(features);
+                one(shape, table.dtype)
+            }
+            Index::Ravel { sizes, .. } => {
+                if inputs.is_empty() || inputs.len() != sizes.len() {
+                    return Err(Error::value(name, format!("{} index tensors for {} dimensions", inputs.len(), sizes.len())));
+                }
+                for x in inputs {
+                    want_index(name, x.dtype)?;
+                    if x.shape != inputs[0].shape {
+                        return Err(Error::shape(name, format!("index tensors of shapes {:?} and {:?}", inputs[0].shape, x.shape)));
+                    }
+                }
+                one(inputs[0].shape.into(), DType::I64)
+            }
+            Index::Nonzero { count } => {
+                let [mask] = exactly(name, inputs)?;
+                if mask.dtype != DType::Bool {
+                    return Err(Error::dtype(name, format!("wants a mask (bool), got {}", mask.dtype)));
+                }
+                one(smallvec::smallvec![*count, mask.shape.len()], DType::I64)
+            }
+            Index::Scatter { dim } | Index::ScatterAdd { dim } | Index::ScatterReduce { dim, .. } => {
                 let [x, index, source] = exactly(name, inputs)?;
                 let dtype = same_dtype(name, &[*x, *source])?;
                 if matches!(self, Index::ScatterAdd { .. }) && dtype == DType::Bool {
                     return Err(Error::dtype(name, "does not take booleans"));
+                }
+                let ordered = matches!(self, Index::ScatterReduce { kind: ScatterReduction::Amax | ScatterReduction::Amin, .. });
+                if ordered && dtype.is_complex() {
+                    return Err(Error::dtype(name, "complex numbers have no order"));
                 }
                 check_same_rank(name, *dim, x, index, x.shape)?;
                 let covers = source.shape.len() == index.shape.len() && index.shape.iter().zip(source.shape).all(|(i, s)| i <= s);

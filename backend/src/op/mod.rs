@@ -19,7 +19,9 @@ mod pool;
 mod random;
 mod reduce;
 mod resample;
+mod scan;
 mod shape;
+mod sort;
 mod spatial;
 mod special;
 
@@ -30,7 +32,7 @@ pub use conv::{Conv, Window};
 pub use create::Create;
 pub use custom::Custom;
 pub use fft::Fft;
-pub use index::Index;
+pub use index::{Index, ScatterReduction};
 pub use linalg::Linalg;
 pub use loss::{CrossEntropy, Loss, LossReduction};
 pub use matmul::Matmul;
@@ -43,7 +45,9 @@ pub use pool::{Divisor, Pool, PoolWindow};
 pub use random::{Random, Sample};
 pub use reduce::{Reduce, Reduction};
 pub use resample::{GridMode, GridPadding, GridSample, Interpolation, Method, Resample};
-pub use shape::ShapeOp;
+pub use scan::{Scan, ScanKind};
+pub use shape::{Diagonal, ShapeOp};
+pub use sort::{Rank, Sort};
 pub use spatial::Spatial;
 pub use special::{IntegerOp, Part, Polynomial, Special};
 
@@ -149,6 +153,10 @@ families! {
     Create(Create) in "create";
     /// Reading and writing by index.
     Index(Index) in "index";
+    /// Running along a dimension: cumulative sums...
+    Scan(Scan) in "scan";
+    /// Sorting, ranks, searching.
+    Sort(Sort) in "sort";
     /// Matrix products.
     Matmul(Matmul) in "matmul";
     /// Normalisations: softmax, batch normalisation.

@@ -119,6 +119,35 @@ fn create(op: Create, device: Device) -> Result<Tensor> {
     Ok(apply_on(device, op, Inputs::new())?.swap_remove(0))
 }
 
+/// Numbers at equal distances in double precision, each counted from the nearer end, and the dtype that they are to have.
+fn spaced(op: &'static str, start: Scalar, end: Scalar, steps: usize, options: Options) -> Result<(DType, Tensor)> {
+    let complex = matches!(start, Scalar::Complex(_)) || matches!(end, Scalar::Complex(_));
+    let default = if complex { Scalar::Complex(start.to_complex()).dtype(default_dtype()) } else { default_dtype() };
+    let dtype = options.dtype.unwrap_or(default);
+    if complex && !dtype.is_complex() {
+        return Err(Error::dtype(op, format!("complex ends do not give {dtype}")));
+    }
+    // Ends of integers are integers.
+    let end_of = |s: Scalar| if dtype.is_differentiable() { s } else { Scalar::Int(s.to_i64()) };
+    let (start, end) = (end_of(start), end_of(end));
+    let wide = if dtype.is_complex() { DType::C128 } else { DType::F64 };
+    if steps <= 1 {
+        return Ok((dtype, Tensor::full(steps, start, (wide, options.device))?));
+    }
+    let places = Tensor::arange(0, steps, 1, (DType::F64, options.device))?;
+    let near_end = places.rsub((steps - 1) as f64)?;
+    let first_half = places.lt((steps / 2) as f64)?;
+    let values = if dtype.is_complex() {
+        let step = (end.to_complex() - start.to_complex()) / (steps - 1) as f64;
+        let from = |at: &Tensor, step: rushlight_backend::Complex64| at.to_dtype(wide)?.mul(step);
+        first_half.where_(&from(&places, step)?.add(start)?, &from(&near_end, -step)?.add(end)?)?
+    } else {
+        let step = (end.to_f64() - start.to_f64()) / (steps - 1) as f64;
+        first_half.where_(&places.mul(step)?.add(start.to_f64())?, &near_end.mul(-step)?.add(end.to_f64())?)?
+    };
+    Ok((dtype, values))
+}
+
 impl Tensor {
     /// A tensor on the CPU from a number or nested arrays; the dtype is that of the numbers.
     ///
@@ -233,6 +262,54 @@ impl Tensor {
             ((b - a) / s).ceil() as usize
         };
         create(Create::Arange { start, step, len, dtype }, options.device)
+    }
+
+    /// `steps` numbers from `start` to `end`, both included, at equal distances. Complex if one end is, else of the default float type.
+    ///
+    /// # Errors
+    /// If it is beyond memory.
+    ///
+    /// ```
+    /// # use rushlight_tensor::Tensor;
+    /// assert_eq!(Tensor::linspace(0, 1, 3, ())?.to_vec::<f32>()?, [0.0, 0.5, 1.0]);
+    /// # Ok::<(), rushlight_tensor::Error>(())
+    /// ```
+    pub fn linspace(start: impl Into<Scalar>, end: impl Into<Scalar>, steps: usize, options: impl Into<Options>) -> Result<Tensor> {
+        let options = options.into();
+        let (dtype, values) = spaced("linspace", start.into(), end.into(), steps, options)?;
+        values.to_dtype(dtype)
+    }
+
+    /// `base` to the power of `steps` numbers from `start` to `end`, both included, at equal distances.
+    ///
+    /// # Errors
+    /// If it is beyond memory.
+    pub fn logspace(
+        start: impl Into<Scalar>,
+        end: impl Into<Scalar>,
+        steps: usize,
+        base: f64,
+        options: impl Into<Options>,
+    ) -> Result<Tensor> {
+        let options = options.into();
+        let (dtype, values) = spaced("logspace", start.into(), end.into(), steps, options)?;
+        values.rpow(base)?.to_dtype(dtype)
+    }
+
+    /// Zeros, where PyTorch's `empty` has whatever lay in memory.
+    ///
+    /// # Errors
+    /// If the size is negative or beyond memory.
+    pub fn empty(sizes: impl IntoSizes, options: impl Into<Options>) -> Result<Tensor> {
+        Tensor::zeros(sizes, options)
+    }
+
+    /// As [`empty`](Tensor::empty) in this tensor's shape, dtype and device.
+    ///
+    /// # Errors
+    /// If memory cannot be had.
+    pub fn empty_like(&self) -> Result<Tensor> {
+        self.zeros_like()
     }
 
     /// A matrix with ones on the diagonal.

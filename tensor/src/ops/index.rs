@@ -1,7 +1,16 @@
 //! Reading and writing by index.
 
+mod advanced;
+mod ix;
+mod pick;
+mod write;
+
+pub use ix::{Ellipsis, IntoIndex, IntoIx, Ix, step_by};
+pub use pick::EmbeddingOptions;
+pub use write::ScatterMode;
+
 use rushlight_backend::op::Index;
-use rushlight_backend::{DType, Error, Result, normalize_dim};
+use rushlight_backend::{DType, Result, normalize_dim};
 
 use crate::{Tensor, apply1};
 
@@ -84,20 +93,5 @@ impl Tensor {
     fn scatter_with(&self, op: Index, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let index = vector(&index64(index, OF_GATHER)?)?;
         apply1(op, [vector(self)?, index, vector(source)?])?.reshape(self.shape())
-    }
-
-    /// Rows of this table (`[vocabulary, features]`) for each index (int64, any shape): the result has the index's shape and one more
-    /// dimension.
-    ///
-    /// # Errors
-    /// If the table is not a matrix, or an index is out of range.
-    pub fn embedding(&self, indices: &Tensor) -> Result<Tensor> {
-        if self.dim() != 2 {
-            return Err(Error::shape("embedding", format!("the table must be a matrix, got {:?}", self.shape())));
-        }
-        let rows = self.index_select(0, &indices.reshape(-1)?)?;
-        let mut shape: Vec<usize> = indices.shape().to_vec();
-        shape.extend(&self.shape()[1..]);
-        rows.reshape(shape)
     }
 }

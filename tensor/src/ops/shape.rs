@@ -1,5 +1,15 @@
 //! Views and joining.
 
+mod arrange;
+mod diagonal;
+mod join;
+mod pad;
+mod repeat;
+
+pub use join::{Indexing, IntoSections, Sections};
+pub use pad::PadMode;
+pub use repeat::{IntoRepeats, Repeats};
+
 use rushlight_backend::op::ShapeOp;
 use rushlight_backend::{Dims, Error, Result, Shape, normalize_dim, normalize_dims, numel};
 

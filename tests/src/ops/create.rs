@@ -2,17 +2,28 @@
 
 use rushlight_tensor::{DType, Device, Scalar, Tensor};
 
-use crate::args::Args;
-use crate::outcome::CaseResult;
+use crate::args::{Args, Either};
+use crate::outcome::{CaseError, CaseResult};
 use crate::registry::Registry;
 
 /// The options of a new tensor: `dtype`; everything is on the CPU, and `requires_grad` is False where it occurs.
-fn options(a: &mut Args, default: Option<DType>) -> CaseResult<(Option<DType>, Device)> {
+pub(super) fn options(a: &mut Args, default: Option<DType>) -> CaseResult<(Option<DType>, Device)> {
     let dtype = match a.take_named("dtype") {
         Some(value) => Args::new(vec![value], vec![]).opt_dtype("dtype")?.or(default),
         None => default,
     };
     Ok((dtype, Device::cpu()))
+}
+
+/// A number, or a 0-d tensor as one.
+fn end(a: &mut Args, name: &str) -> CaseResult<Scalar> {
+    match a.either(name)? {
+        Either::Scalar(s) => Ok(s),
+        Either::Tensor(t) if t.dim() == 0 && t.dtype().is_complex() => Ok(Scalar::Complex(t.to_dtype(DType::C128)?.item()?)),
+        Either::Tensor(t) if t.dim() == 0 && t.dtype().is_float() => Ok(Scalar::Float(t.to_f64()?)),
+        Either::Tensor(t) if t.dim() == 0 => Ok(Scalar::Int(t.to_dtype(DType::I64)?.item()?)),
+        Either::Tensor(_) => Err(CaseError::Untypable(format!("`{name}` is a number"))),
+    }
 }
 
 pub(super) fn register(r: &mut Registry) {
@@ -41,6 +52,23 @@ pub(super) fn register(r: &mut Registry) {
     new(r, "new_zeros", |sizes, _, o| Tensor::zeros(sizes, o), false);
     new(r, "new_ones", |sizes, _, o| Tensor::ones(sizes, o), false);
     new(r, "new_full", Tensor::full, true);
+    like(r, "empty_like", |x, _| x.empty_like(), |shape, _, o| Tensor::empty(shape, o), false);
+    new(r, "new_empty", |sizes, _, o| Tensor::empty(sizes, o), false);
+    r.op("empty", |a| {
+        let options = options(a, None)?;
+        Ok(Tensor::empty(a.sizes("size")?, options)?)
+    });
+    r.op("linspace", |a| {
+        let options = options(a, None)?;
+        let (start, end) = (end(a, "start")?, end(a, "end")?);
+        Ok(Tensor::linspace(start, end, a.size("steps")?, options)?)
+    });
+    r.op("logspace", |a| {
+        let options = options(a, None)?;
+        let (start, end) = (end(a, "start")?, end(a, "end")?);
+        let steps = a.size("steps")?;
+        Ok(Tensor::logspace(start, end, steps, a.float_or("base", 10.0)?, options)?)
+    });
     r.op("eye", |a| {
         let options = options(a, None)?;
         let (rows, cols) = (a.size("n")?, a.opt_size("m")?);

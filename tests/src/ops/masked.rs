@@ -44,6 +44,15 @@ fn spread(r: &mut Registry, name: &'static str, f: fn(&Tensor, &[isize], f64, bo
     });
 }
 
+/// `op(input, dim, *, dtype=None, mask=None)`.
+fn cumulative(r: &mut Registry, name: &'static str, f: fn(&Tensor, isize, Option<&Tensor>) -> Result<Tensor>) {
+    r.op(name, move |a| {
+        let (x, dim) = (a.tensor("input")?, a.int("dim")?);
+        let (x, mask) = dtype_and_mask(a, x)?;
+        Ok(f(&x, dim, mask.as_ref())?)
+    });
+}
+
 pub(super) fn register(r: &mut Registry) {
     over_dims(r, "masked.sum", |x, d, k, m| masked::sum(x, d, k, m));
     over_dims(r, "masked.prod", |x, d, k, m| masked::prod(x, d, k, m));
@@ -51,6 +60,13 @@ pub(super) fn register(r: &mut Registry) {
     over_dims(r, "masked.amin", |x, d, k, m| masked::amin(x, d, k, m));
     over_dims(r, "masked.mean", |x, d, k, m| masked::mean(x, d, k, m));
     over_dims(r, "masked.logsumexp", |x, d, k, m| masked::logsumexp(x, d, k, m));
+    cumulative(r, "masked.cumsum", masked::cumsum);
+    cumulative(r, "masked.cumprod", masked::cumprod);
+    r.op("masked.median", |a| {
+        let (x, dim, keepdim) = (a.tensor("input")?, a.int_or("dim", -1)?, a.bool_or("keepdim", false)?);
+        let (x, mask) = dtype_and_mask(a, x)?;
+        Ok(masked::median(&x, dim, keepdim, mask.as_ref())?)
+    });
     one_dim(r, "masked.argmax", masked::argmax);
     one_dim(r, "masked.argmin", masked::argmin);
     spread(r, "masked.var", |x, d, c, k, m| masked::var(x, d, c, k, m));

@@ -21,7 +21,9 @@ mod pool;
 pub mod random;
 mod reduce;
 mod resample;
+mod scan;
 mod shape;
+mod sort;
 mod special;
 
 use crate::registry::Registry;
@@ -34,6 +36,8 @@ pub fn registry() -> Registry {
         special::register,
         reduce::register,
         shape::register,
+        scan::register,
+        sort::register,
         index::register,
         matmul::register,
         masked::register,

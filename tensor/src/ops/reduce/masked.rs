@@ -167,3 +167,28 @@ pub fn logaddexp(x: &Tensor, y: &Tensor, x_mask: Option<&Tensor>, y_mask: Option
     let shape = broadcast_shapes("masked.logaddexp", &[x.shape(), y.shape()])?;
     Tensor::stack(&[x.expand(shape.as_slice())?, y.expand(shape.as_slice())?], 0)?.logsumexp(0, false)
 }
+
+/// Cumulative sums of the elements that the mask keeps. Integers and booleans give int64.
+///
+/// # Errors
+/// If the dimension does not exist or the mask does not fit.
+pub fn cumsum(x: &Tensor, dim: isize, mask: Option<&Tensor>) -> Result<Tensor> {
+    filled(x, mask, 0.0)?.cumsum(dim)
+}
+
+/// Cumulative products of the elements that the mask keeps. Integers and booleans give int64.
+///
+/// # Errors
+/// If the dimension does not exist or the mask does not fit.
+pub fn cumprod(x: &Tensor, dim: isize, mask: Option<&Tensor>) -> Result<Tensor> {
+    filled(x, mask, 1.0)?.cumprod(dim)
+}
+
+/// Medians of the elements that the mask keeps and that are not NaN, the lower of two; NaN where there are none. Integers become the default float type.
+///
+/// # Errors
+/// If the dimension does not exist or the mask does not fit.
+pub fn median(x: &Tensor, dim: isize, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
+    let x = if x.dtype().is_float() { x.clone() } else { x.to_dtype(crate::default_dtype())? };
+    Ok(filled(&x, mask, f64::NAN)?.nanmedian_dim(dim, keepdim)?.0)
+}
