@@ -75,6 +75,7 @@ pub use layers::instance_norm::*;
 pub use layers::layer_norm::*;
 pub use layers::linear::*;
 pub use layers::loss::*;
+pub use layers::more_activations::*;
 pub use layers::norm::*;
 pub use layers::pool::*;
 pub use layers::recurrent::*;

@@ -16,6 +16,7 @@ pub mod instance_norm;
 pub mod layer_norm;
 pub mod linear;
 pub mod loss;
+pub mod more_activations;
 pub mod norm;
 pub mod pool;
 pub mod recurrent;

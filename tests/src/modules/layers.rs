@@ -198,7 +198,7 @@ fn linear(m: &mut Modules) {
 }
 
 fn activations(m: &mut Modules) {
-    plain!(m: ReLU, Tanh, Sigmoid, SiLU, Mish, SELU, ReLU6, Hardsigmoid, Hardswish, LogSigmoid, Softmax2d);
+    plain!(m: ReLU, Tanh, Sigmoid, SiLU, Mish, SELU, ReLU6, Hardsigmoid, Hardswish, LogSigmoid, Softmax2d, Softsign, Tanhshrink);
     m.layer("GELU", |a| {
         let known = [("none", Some(nn::Approximate::None)), ("tanh", Some(nn::Approximate::Tanh))];
         Ok(nn::GELU::builder().approximate(a.choice("approximate", "none", &known)?).build()?)
@@ -206,6 +206,21 @@ fn activations(m: &mut Modules) {
     m.layer("LeakyReLU", |a| Ok(nn::LeakyReLU::builder().negative_slope(a.float_or("negative_slope", 0.01)?).build()?));
     m.layer("ELU", |a| Ok(nn::ELU::builder().alpha(a.float_or("alpha", 1.0)?).build()?));
     m.layer("RReLU", |a| Ok(nn::RReLU::builder().lower(a.float_or("lower", 1.0 / 8.0)?).upper(a.float_or("upper", 1.0 / 3.0)?).build()?));
+    m.layer("CELU", |a| Ok(nn::CELU::builder().alpha(a.float_or("alpha", 1.0)?).build()?));
+    m.layer("Hardtanh", |a| {
+        Ok(nn::Hardtanh::builder().min_val(a.float_or("min_val", -1.0)?).max_val(a.float_or("max_val", 1.0)?).build()?)
+    });
+    m.layer("Hardshrink", |a| Ok(nn::Hardshrink::builder().lambd(a.float_or("lambd", 0.5)?).build()?));
+    m.layer("Softshrink", |a| Ok(nn::Softshrink::builder().lambd(a.float_or("lambd", 0.5)?).build()?));
+    m.layer("GLU", |a| Ok(nn::GLU::builder().dim(a.int_or("dim", -1)?).build()?));
+    m.layer("Threshold", |a| {
+        let threshold = a.scalar("threshold")?.to_f64();
+        Ok(nn::Threshold::new(threshold, a.scalar("value")?.to_f64())?)
+    });
+    m.layer("PReLU", |a| {
+        let builder = nn::PReLU::builder().num_parameters(a.opt_size("num_parameters")?.unwrap_or(1));
+        Ok(builder.init(a.float_or("init", 0.25)?).build()?)
+    });
     m.layer("Softplus", |a| {
         Ok(nn::Softplus::builder().beta(a.float_or("beta", 1.0)?).threshold(a.float_or("threshold", 20.0)?).build()?)
     });
