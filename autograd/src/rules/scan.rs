@@ -64,11 +64,11 @@ impl Rule for Scan {
             }
             ScanKind::Prod | ScanKind::LogSumExp => {
                 let (factors, local) = linearised(self, ctx)?;
-                smallvec::smallvec![Some(g.recurrence(&after(&factors, self)?, dim, !self.reverse)?.mul(&local)?)]
+                smallvec::smallvec![Some(g.recurrence(&after(&factors.conj()?, self)?, dim, !self.reverse)?.mul(&local.conj()?)?)]
             }
             ScanKind::Recurrence => {
-                let sums = g.recurrence(&after(ctx.input(0)?, self)?, dim, !self.reverse)?;
-                let of_factors = ctx.needs(0).then(|| sums.mul(&before(ctx.output(0)?, self, 0.0)?)).transpose()?;
+                let sums = g.recurrence(&after(&ctx.input(0)?.conj()?, self)?, dim, !self.reverse)?;
+                let of_factors = ctx.needs(0).then(|| sums.mul(&before(ctx.output(0)?, self, 0.0)?.conj()?)).transpose()?;
                 smallvec::smallvec![of_factors, Some(sums)]
             }
         })

@@ -150,6 +150,8 @@ fn views(r: &mut Registry) {
         Ok(x.permute((0..x.dim() as isize).rev().collect::<Vec<_>>())?)
     });
     r.op("mT", |a| Ok(a.tensor("self")?.mt()?));
+    r.op("mH", |a| Ok(a.tensor("self")?.mh()?));
+    r.alias("H", "mH");
     r.op("movedim", |a| Ok(a.tensor("input")?.movedim(a.ints("source")?, a.ints("destination")?)?));
     r.alias("moveaxis", "movedim");
     r.op("unflatten", |a| Ok(a.tensor("input")?.unflatten(a.int("dim")?, a.ints("sizes")?)?));

@@ -46,6 +46,14 @@ impl Tensor {
         self.transpose(-2, -1)
     }
 
+    /// The conjugate transposes of matrices.
+    ///
+    /// # Errors
+    /// If there are fewer than two dimensions.
+    pub fn mh(&self) -> Result<Tensor> {
+        self.mt()?.conj()
+    }
+
     /// Elements shifted along dimensions; what falls off at one end comes in at the other. No dimensions: along all elements in row-major order.
     ///
     /// # Errors
