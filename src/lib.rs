@@ -27,13 +27,13 @@ pub use rushlight_tensor as tensor;
 pub use rushlight_vision as vision;
 
 pub use rushlight_tensor::{
-    DType, Device, Error, ErrorKind, Generator, Result, Scalar, Tensor, default_dtype, manual_seed, num_threads, set_default_dtype,
-    set_num_threads,
+    DType, Device, Error, ErrorKind, Generator, Result, Scalar, Tensor, default_dtype, manual_seed, num_threads, profile,
+    set_default_dtype, set_num_threads,
 };
 
 /// What a program that trains a network needs: `use rushlight::prelude::*;`.
 pub mod prelude {
-    pub use crate::autograd::{Autograd, grad, jvp, no_grad, value_and_grad, vjp};
+    pub use crate::autograd::{Autograd, grad, hessian, jacfwd, jacrev, jvp, no_grad, value_and_grad, vjp, vmap};
     pub use crate::data::{DataLoader, Dataset, Subset, TensorDataset, random_split};
     pub use crate::nn::*;
     pub use crate::optim::{Adam, AdamW, Optimizer, SGD};
