@@ -77,6 +77,7 @@ pub use layers::linear::*;
 pub use layers::loss::*;
 pub use layers::more_activations::*;
 pub use layers::norm::*;
+pub use layers::padding::*;
 pub use layers::pool::*;
 pub use layers::recurrent::*;
 pub use layers::shape::*;

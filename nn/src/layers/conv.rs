@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use rushlight_tensor::{DType, Device, Error, IntoSizes, Padding, Result, Sizes, Tensor};
+use rushlight_tensor::{DType, Device, Error, IntoSizes, PadMode, Padding, Result, Sizes, Tensor};
 
 use crate::builder::builder;
 use crate::{Forward, Module, Parameter, init};
@@ -20,6 +20,45 @@ pub(crate) fn each(op: &'static str, what: &str, sizes: &[isize], rank: usize) -
 pub(crate) fn tuple(sizes: &[isize], rank: usize) -> String {
     let all: Vec<String> = if sizes.len() == 1 { vec![sizes[0].to_string(); rank] } else { sizes.iter().map(isize::to_string).collect() };
     if all.len() == 1 { format!("({},)", all[0]) } else { format!("({})", all.join(", ")) }
+}
+
+/// What lies around the input of a convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PaddingMode {
+    /// Zeros.
+    #[default]
+    Zeros,
+    /// The input mirrored at its borders.
+    Reflect,
+    /// The input's borders repeated.
+    Replicate,
+    /// The input's other end.
+    Circular,
+}
+
+impl PaddingMode {
+    /// The input with its margins, in another mode than zeros.
+    fn padded(self, x: &Tensor, padding: &Padding, kernel: &[usize], dilation: &[usize]) -> Result<Tensor> {
+        let mode = match self {
+            PaddingMode::Zeros => PadMode::default(),
+            PaddingMode::Reflect => PadMode::Reflect,
+            PaddingMode::Replicate => PadMode::Replicate,
+            PaddingMode::Circular => PadMode::Circular,
+        };
+        // Margins are listed from the last dimension.
+        let margins: Vec<isize> = (0..kernel.len())
+            .rev()
+            .flat_map(|d| match padding {
+                Padding::Zeros(p) => [p[d.min(p.len() - 1)]; 2],
+                Padding::Valid => [0; 2],
+                Padding::Same => {
+                    let both = (dilation[d] * (kernel[d] - 1)) as isize;
+                    [both / 2, both - both / 2]
+                }
+            })
+            .collect();
+        x.pad(margins, mode)
+    }
 }
 
 macro_rules! convolutions {
@@ -54,6 +93,8 @@ macro_rules! convolutions {
                 groups: usize = 1;
                 /// Whether a bias is added. Default: true.
                 bias: bool = true;
+                /// What lies around the input. Default: zeros.
+                padding_mode: PaddingMode = PaddingMode::Zeros;
                 /// The dtype of the parameters. Default: the default float type.
                 dtype(DType; into): Option<DType> = None;
                 /// The device of the parameters. Default: the CPU.
@@ -78,7 +119,7 @@ macro_rules! convolutions {
                 each($name, "stride", &self.stride, $rank)?;
                 each($name, "dilation", &self.dilation, $rank)?;
                 if let Padding::Zeros(p) = &self.padding
-                    && (p.iter().any(|&p| p < 0) || !(p.len() == 1 || p.len() == $rank))
+                    && (p.is_empty() || p.iter().any(|&p| p < 0) || !(p.len() == 1 || p.len() == $rank))
                 {
                     return Err(Error::value($name, format!("padding must be one number or {}, not negative, got {p:?}", $rank)));
                 }
@@ -108,6 +149,9 @@ macro_rules! convolutions {
                 if s.groups != 1 {
                     text += &format!(", groups={}", s.groups);
                 }
+                if s.padding_mode != PaddingMode::Zeros {
+                    text += &format!(", padding_mode={:?}", s.padding_mode).to_lowercase();
+                }
                 text + if s.bias { "" } else { ", bias=False" }
             }
         }
@@ -116,6 +160,12 @@ macro_rules! convolutions {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 let s = &self.settings;
                 let bias = self.bias.as_ref().map(Parameter::tensor);
+                if s.padding_mode != PaddingMode::Zeros && x.dim() > $rank {
+                    let (kernel, dilation) =
+                        (each($name, "kernel_size", &s.kernel_size, $rank)?, each($name, "dilation", &s.dilation, $rank)?);
+                    let x = s.padding_mode.padded(x, &s.padding, &kernel, &dilation)?;
+                    return x.$method(&self.weight.tensor(), bias.as_ref(), s.stride.clone(), 0, s.dilation.clone(), s.groups);
+                }
                 x.$method(&self.weight.tensor(), bias.as_ref(), s.stride.clone(), s.padding.clone(), s.dilation.clone(), s.groups)
             }
         }

@@ -18,6 +18,7 @@ pub mod linear;
 pub mod loss;
 pub mod more_activations;
 pub mod norm;
+pub mod padding;
 pub mod pool;
 pub mod recurrent;
 pub mod shape;

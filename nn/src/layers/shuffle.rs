@@ -1,4 +1,4 @@
-//! Channels in another order.
+//! Elements between channels and places.
 
 use rushlight_tensor::{Error, Result, Tensor};
 
@@ -49,4 +49,8 @@ macro_rules! shuffles {
 shuffles! {
     /// Mixes the channels of x`[n, c, ..]`: those of all groups in turn.
     ChannelShuffle ChannelShuffleBuilder groups channel_shuffle;
+    /// Channels become places: `[.., c * r^2, h, w]` -> `[.., c, h * r, w * r]`.
+    PixelShuffle PixelShuffleBuilder upscale_factor pixel_shuffle;
+    /// Places become channels: `[.., c, h * r, w * r]` -> `[.., c * r^2, h, w]`.
+    PixelUnshuffle PixelUnshuffleBuilder downscale_factor pixel_unshuffle;
 }

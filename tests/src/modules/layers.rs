@@ -60,6 +60,13 @@ fn padding(a: &mut Args) -> CaseResult<Padding> {
     }
 }
 
+fn padding_mode(a: &mut Args) -> CaseResult<nn::PaddingMode> {
+    use nn::PaddingMode as M;
+    let known =
+        [("zeros", Some(M::Zeros)), ("reflect", Some(M::Reflect)), ("replicate", Some(M::Replicate)), ("circular", Some(M::Circular))];
+    a.choice("padding_mode", "zeros", &known)
+}
+
 /// Batch norm's momentum, of which None has a meaning.
 fn momentum(a: &mut Args) -> CaseResult<Option<f64>> {
     match a.peek("momentum") {
@@ -74,8 +81,22 @@ macro_rules! convs {
             let (inputs, outputs, kernel) = (a.size("in_channels")?, a.size("out_channels")?, a.ints("kernel_size")?);
             let builder = nn::$conv::builder(inputs, outputs, kernel).stride(sizes(a, "stride", 1)?).padding(padding(a)?);
             let builder = builder.dilation(sizes(a, "dilation", 1)?).groups(a.opt_size("groups")?.unwrap_or(1));
-            Ok(builder.bias(a.bool_or("bias", true)?).build()?)
+            let builder = builder.bias(a.bool_or("bias", true)?);
+            Ok(builder.padding_mode(padding_mode(a)?).build()?)
         });
+    )*};
+}
+
+macro_rules! pads {
+    ($m:ident: $($zero:ident $constant:ident $reflection:ident $replication:ident $circular:ident),*) => {$(
+        $m.layer(stringify!($zero), |a| Ok(nn::$zero::new(a.ints("padding")?)?));
+        $m.layer(stringify!($constant), |a| {
+            let padding = a.ints("padding")?;
+            Ok(nn::$constant::new(padding, a.scalar("value")?.to_f64())?)
+        });
+        $m.layer(stringify!($reflection), |a| Ok(nn::$reflection::new(a.ints("padding")?)?));
+        $m.layer(stringify!($replication), |a| Ok(nn::$replication::new(a.ints("padding")?)?));
+        $m.layer(stringify!($circular), |a| Ok(nn::$circular::new(a.ints("padding")?)?));
     )*};
 }
 
@@ -127,6 +148,11 @@ pub(super) fn register(m: &mut Modules) {
     activations(m);
     norms(m);
     convs!(m: Conv1d ConvTranspose1d, Conv2d ConvTranspose2d, Conv3d ConvTranspose3d);
+    pads!(m:
+        ZeroPad1d ConstantPad1d ReflectionPad1d ReplicationPad1d CircularPad1d,
+        ZeroPad2d ConstantPad2d ReflectionPad2d ReplicationPad2d CircularPad2d,
+        ZeroPad3d ConstantPad3d ReflectionPad3d ReplicationPad3d CircularPad3d
+    );
     pools!(m: AvgPool1d AdaptiveAvgPool1d LPPool1d, AvgPool2d AdaptiveAvgPool2d LPPool2d, AvgPool3d AdaptiveAvgPool3d LPPool3d);
 }
 
@@ -155,6 +181,8 @@ fn linear(m: &mut Modules) {
         }
         Ok(builder.norm_type(a.float_or("norm_type", 2.0)?).scale_grad_by_freq(a.bool_or("scale_grad_by_freq", false)?).build()?)
     });
+    m.layer("PixelShuffle", |a| Ok(nn::PixelShuffle::new(a.size("upscale_factor")?)?));
+    m.layer("PixelUnshuffle", |a| Ok(nn::PixelUnshuffle::new(a.size("downscale_factor")?)?));
     m.layer("ChannelShuffle", |a| Ok(nn::ChannelShuffle::new(a.size("groups")?)?));
     m.layer("Unfold", |a| {
         let builder = nn::Unfold::builder(a.ints("kernel_size")?).dilation(sizes(a, "dilation", 1)?);
