@@ -19,18 +19,20 @@ impl Rule for Matmul {
 
     fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         let g = only(ctx, grads)?;
+        // Complex gradients meet the other factor's conjugate.
+        let factor = |i: usize| ctx.input(i).and_then(|x| if x.dtype().is_complex() { x.conj() } else { Ok(x.clone()) });
         match self {
             Matmul::Product => {
-                let left = || g.matmul(&ctx.input(1)?.transpose(-2, -1)?)?.sum_to_size(ctx.input_meta(0).shape);
-                let right = || ctx.input(0)?.transpose(-2, -1)?.matmul(g)?.sum_to_size(ctx.input_meta(1).shape);
+                let left = || g.matmul(&factor(1)?.transpose(-2, -1)?)?.sum_to_size(ctx.input_meta(0).shape);
+                let right = || factor(0)?.transpose(-2, -1)?.matmul(g)?.sum_to_size(ctx.input_meta(1).shape);
                 Ok(smallvec::smallvec![ctx.needs(0).then(left).transpose()?, ctx.needs(1).then(right).transpose()?])
             }
             Matmul::Linear => {
                 let (x, w) = (ctx.input_meta(0), ctx.input_meta(1));
                 let rows = |t: &Tensor, n: usize| t.reshape([t.shape().iter().rev().skip(1).product(), n]);
                 let flat = rows(g, w.shape[0])?;
-                let dx = || flat.matmul(ctx.input(1)?)?.reshape(x.shape);
-                let dw = || flat.t()?.matmul(&rows(ctx.input(0)?, w.shape[1])?);
+                let dx = || flat.matmul(&factor(1)?)?.reshape(x.shape);
+                let dw = || flat.t()?.matmul(&rows(&factor(0)?, w.shape[1])?);
                 let mut out: Grads = smallvec::smallvec![ctx.needs(0).then(dx).transpose()?, ctx.needs(1).then(dw).transpose()?];
                 if ctx.input_count() == 3 {
                     out.push(ctx.needs(2).then(|| flat.sum_dim(0, false)).transpose()?);

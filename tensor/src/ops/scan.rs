@@ -201,7 +201,7 @@ impl Tensor {
     }
 
     /// The derivative along each of some dimensions, estimated by central differences, and at the ends by one-sided ones of `edge_order` 1 or 2. No
-    /// dimensions means all. `spacing` is for all dimensions, or has one entry for each.
+    /// dimensions means all. `spacing` has one entry for each dimension; none means 1 everywhere.
     ///
     /// # Errors
     /// If a dimension does not exist or is too small, or the spacing does not fit.
@@ -212,11 +212,11 @@ impl Tensor {
         if !(1..=2).contains(&edge_order) {
             return Err(Error::value(op, format!("edge_order must be 1 or 2, got {edge_order}")));
         }
-        if !(spacing.len() <= 1 || spacing.len() == dims.len()) {
+        if !(spacing.is_empty() || spacing.len() == dims.len()) {
             return Err(Error::value(op, format!("{} spacings for {} dimensions", spacing.len(), dims.len())));
         }
         let unit = Spacing::Even(Scalar::Int(1));
-        dims.iter().enumerate().map(|(i, &d)| self.slope(spacing.get(i).or(spacing.first()).unwrap_or(&unit), d, edge_order)).collect()
+        dims.iter().enumerate().map(|(i, &d)| self.slope(spacing.get(i).unwrap_or(&unit), d, edge_order)).collect()
     }
 
     fn slope(&self, spacing: &Spacing<'_>, dim: usize, edge_order: usize) -> Result<Tensor> {

@@ -55,18 +55,28 @@ fn trapezoid(r: &mut Registry, name: &'static str, f: fn(&Tensor, Spacing<'_>, i
 fn gradient(a: &mut Args) -> CaseResult<Vec<Tensor>> {
     let x = a.tensor("input")?;
     let one = |v: Value| Args::new(vec![v], vec![]).either("spacing");
-    let spacing = match a.take_named("spacing") {
+    let given = a.take_named("spacing");
+    let listed = matches!(given, Some(Value::List(_) | Value::Tuple(_)));
+    let spacing = match given {
         None | Some(Value::None) => Vec::new(),
         Some(Value::List(items) | Value::Tuple(items)) => items.into_iter().map(one).collect::<CaseResult<Vec<_>>>()?,
         Some(value) => vec![one(value)?],
     };
+    let for_all = spacing.len() == 1 && !listed;
     let dims = a.take_named("dim").map(|v| Args::new(vec![v], vec![]).opt_ints("dim")).transpose()?.flatten().unwrap_or_default();
     let edge_order = match a.take_named("edge_order") {
         None => 1,
         Some(v) => Args::new(vec![v], vec![]).size("edge_order")?,
     };
-    let spacing: Vec<Spacing<'_>> = spacing
-        .iter()
+    let times = if !for_all {
+        1
+    } else if dims.is_empty() {
+        x.dim()
+    } else {
+        dims.len()
+    };
+    let spacing: Vec<Spacing<'_>> = std::iter::repeat_n(&spacing, times)
+        .flatten()
         .map(|s| match s {
             Either::Tensor(t) => Spacing::At(t),
             Either::Scalar(s) => Spacing::Even(*s),

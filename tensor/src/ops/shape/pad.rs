@@ -33,7 +33,7 @@ impl Tensor {
     ///
     /// ```
     /// # use rushlight_tensor::{PadMode, Tensor};
-    /// let x = Tensor::new(&[1i64, 2, 3])?;
+    /// let x = Tensor::new(&[[1i64, 2, 3]])?;
     /// assert_eq!(x.pad([1, 2], PadMode::Reflect)?.to_vec::<i64>()?, [2, 1, 2, 3, 2, 1]);
     /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
