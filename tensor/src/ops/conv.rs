@@ -161,7 +161,7 @@ impl Tensor {
         if alone { y.squeeze_dim(0) } else { Ok(y) }
     }
 
-    /// Convolution over one dimension: x[n, in, l] or [in, l], weight[out, in / groups, k], bias[out] -> [n, out, l'], with
+    /// Convolution over one dimension: x[n, in, l] or [in, l], weight[out, in / groups, k], `bias[out]` -> [n, out, l'], with
     /// `l' = (l + 2 * padding - dilation * (k - 1) - 1) / stride + 1`. PyTorch's defaults are stride 1, padding 0, dilation 1, groups 1. The kernel is not
     /// flipped, so this is a cross-correlation.
     ///
@@ -180,7 +180,7 @@ impl Tensor {
         self.conv(1, weight, bias, stride.into_sizes(), padding.into(), dilation.into_sizes(), groups)
     }
 
-    /// Convolution over two dimensions: x[n, in, h, w] or [in, h, w], weight[out, in / groups, kh, kw], bias[out] -> [n, out, h', w'], sizes as in
+    /// Convolution over two dimensions: x[n, in, h, w] or [in, h, w], weight[out, in / groups, kh, kw], `bias[out]` -> [n, out, h', w'], sizes as in
     /// [`conv1d`](Tensor::conv1d). Numbers are for both dimensions or one for each.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl Tensor {
         self.conv(2, weight, bias, stride.into_sizes(), padding.into(), dilation.into_sizes(), groups)
     }
 
-    /// Convolution over three dimensions: x[n, in, d, h, w] or [in, d, h, w], weight[out, in / groups, kd, kh, kw], bias[out] -> [n, out, d', h', w'],
+    /// Convolution over three dimensions: x[n, in, d, h, w] or [in, d, h, w], weight[out, in / groups, kd, kh, kw], `bias[out]` -> [n, out, d', h', w'],
     /// sizes as in [`conv1d`](Tensor::conv1d).
     ///
     /// # Errors
@@ -227,7 +227,7 @@ impl Tensor {
     }
 
     /// Transposed convolution over one dimension, the transpose of [`conv1d`](Tensor::conv1d): x[n, in, l] or [in, l], weight[in, out / groups, k],
-    /// bias[out] -> [n, out, l'], with `l' = (l - 1) * stride - 2 * padding + dilation * (k - 1) + output_padding + 1`. PyTorch's defaults are stride 1,
+    /// `bias[out]` -> [n, out, l'], with `l' = (l - 1) * stride - 2 * padding + dilation * (k - 1) + output_padding + 1`. PyTorch's defaults are stride 1,
     /// padding 0, output_padding 0, groups 1, dilation 1.
     ///
     /// # Errors

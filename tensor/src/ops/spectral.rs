@@ -137,7 +137,7 @@ impl Stft {
         self
     }
 
-    /// The transform of a signal [samples] or of a batch [batch, samples]: complex, [.., frequencies, frames].
+    /// The transform of a signal `[samples]` or of a batch `[batch, samples]`: complex, `[.., frequencies, frames]`.
     ///
     /// # Errors
     /// If the signal is too short, or a length, the window or the dtype does not fit.

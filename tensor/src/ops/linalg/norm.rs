@@ -36,7 +36,7 @@ impl Tensor {
     /// dimensions.
     ///
     /// # Errors
-    /// As [`vector_norm`](Tensor::vector_norm) and [`matrix_norm`](Tensor::matrix_norm).
+    /// As [`vector_norm`](Tensor::vector_norm) and `matrix_norm`.
     ///
     /// ```
     /// # use rushlight_tensor::Tensor;

@@ -68,7 +68,7 @@ impl Tensor {
         apply1(Matmul::Product, [self, other])
     }
 
-    /// `x @ weight^T + bias`: the last dimension of x, of size `in`, becomes `out`; weight[out, in], bias[out]. With weight[in] and a 0-d
+    /// `x @ weight^T + bias`: the last dimension of x, of size `in`, becomes `out`; `weight[out, in]`, `bias[out]`. With `weight[in]` and a 0-d
     /// bias the dimension is dropped.
     ///
     /// # Errors

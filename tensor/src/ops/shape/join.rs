@@ -148,7 +148,7 @@ impl Tensor {
             return Err(Error::shape(op, format!("wants at least {rank} dimensions, got {:?}", self.shape())));
         }
         if let Sections::Count(k) = sections
-            && (k == 0 || self.shape()[dim] % k != 0)
+            && (k == 0 || !self.shape()[dim].is_multiple_of(k))
         {
             return Err(Error::shape(op, format!("dimension {dim} of {:?} cannot be cut into {k} equal pieces", self.shape())));
         }
