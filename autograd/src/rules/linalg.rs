@@ -1,7 +1,6 @@
 //! Linear algebra. With `M^H` for the adjoint, and `phi` for a part of a matrix (a triangle, the diagonal halved), as PyTorch has the formulas.
 
 use rushlight_backend::op::Linalg;
-use rushlight_tensor::linalg::triangle::{adjoint, diagonal, diagonal_matrix, lower, upper};
 use rushlight_tensor::linalg::{self, solve_triangular};
 use rushlight_tensor::{Error, Result, Tensor, apply};
 
@@ -28,13 +27,13 @@ fn sum(parts: impl IntoIterator<Item = Option<Tensor>>) -> Result<Option<Tensor>
 
 /// The lower triangle, the diagonal halved.
 fn half_lower(x: &Tensor) -> Result<Tensor> {
-    lower(x, 0)?.sub(&diagonal_matrix(&diagonal(x)?)?.mul(0.5)?)
+    x.tril(0)?.sub(&x.diagonal(0, -2, -1)?.diag_embed(0, -2, -1)?.mul(0.5)?)
 }
 
 /// The part that a triangular factor is read of.
 fn triangle(x: &Tensor, of_upper: bool, unit: bool) -> Result<Tensor> {
-    let k = i64::from(unit);
-    if of_upper { upper(x, k) } else { lower(x, -k) }
+    let k = isize::from(unit);
+    if of_upper { x.triu(k) } else { x.tril(-k) }
 }
 
 /// One number for each matrix, to be multiplied by matrices.
@@ -56,13 +55,13 @@ fn inverse(a: &Tensor) -> Result<Tensor> {
         return Ok(linalg::inv_ex(a)?.0);
     }
     let epsilon = if a.dtype().size() == 8 { f64::EPSILON } else { f64::from(f32::EPSILON) };
-    let zero = diagonal(&lu)?.eq(0)?.to_dtype(a.dtype())?.mul(epsilon)?;
+    let zero = lu.diagonal(0, -2, -1)?.eq(0)?.to_dtype(a.dtype())?.mul(epsilon)?;
     let (p, l, _) = linalg::lu_unpack(&lu, &pivots)?;
-    Ok(linalg::inv_ex(&a.add(&product(&[&p, &l, &diagonal_matrix(&zero)?])?)?)?.0)
+    Ok(linalg::inv_ex(&a.add(&product(&[&p, &l, &zero.diag_embed(0, -2, -1)?])?)?)?.0)
 }
 
 fn trace(x: &Tensor) -> Result<Tensor> {
-    diagonal(x)?.sum_dim(-1, false)
+    x.diagonal(0, -2, -1)?.sum_dim(-1, false)
 }
 
 /// 1 / (s_j - s_i), and 0 on the diagonal.
@@ -86,24 +85,24 @@ fn lu_vjp(ctx: &Ctx<'_>, g: &Tensor, pivot: bool) -> Result<Tensor> {
     let k = m.min(n);
     let (p, l, u) = unpacked(ctx, pivot)?;
     let (l1, u1) = (l.narrow(-2, 0, k)?, u.narrow(-1, 0, k)?);
-    let (l1h, u1h) = (adjoint(&l1)?, adjoint(&u1)?);
+    let (l1h, u1h) = (l1.mh()?, u1.mh()?);
     let left = |x: &Tensor| solve_triangular(&l1h, x, true, true, true);
     let right = |x: &Tensor| solve_triangular(&u1h, x, false, false, false);
     let g1 = g.narrow(-2, 0, k)?.narrow(-1, 0, k)?;
-    let mut of_l = l1h.matmul(&lower(&g1, -1)?)?;
-    let mut of_u = upper(&g1, 0)?.matmul(&u1h)?;
+    let mut of_l = l1h.matmul(&g1.tril(-1)?)?;
+    let mut of_u = g1.triu(0)?.matmul(&u1h)?;
     let rest = if m > n {
         let (l2, g2) = (l.narrow(-2, k as isize, m - k)?, g.narrow(-2, k as isize, m - k)?);
-        of_u = of_u.sub(&adjoint(&l2)?.matmul(&g2)?)?;
+        of_u = of_u.sub(&l2.mh()?.matmul(&g2)?)?;
         Some(right(&g2)?)
     } else if n > m {
         let (u2, g2) = (u.narrow(-1, k as isize, n - k)?, g.narrow(-1, k as isize, n - k)?);
-        of_l = of_l.sub(&g2.matmul(&adjoint(&u2)?)?)?;
+        of_l = of_l.sub(&g2.matmul(&u2.mh()?)?)?;
         Some(left(&g2)?)
     } else {
         None
     };
-    let first = left(&right(&lower(&of_l, -1)?.add(&upper(&of_u, 0)?)?)?)?;
+    let first = left(&right(&of_l.tril(-1)?.add(&of_u.triu(0)?)?)?)?;
     let all = match rest {
         None => first,
         Some(rest) => Tensor::cat(&[first, rest], if m > n { -2 } else { -1 })?,
@@ -121,7 +120,7 @@ fn lu_jvp(ctx: &Ctx<'_>, t: &Tensor, pivot: bool) -> Result<Tensor> {
     let left = |x: &Tensor| solve_triangular(&l1, x, false, true, true);
     let right = |x: &Tensor| solve_triangular(&u1, x, true, false, false);
     let middle = left(&right(&t.narrow(-2, 0, k)?.narrow(-1, 0, k)?)?)?;
-    let (below, above) = (lower(&middle, -1)?, upper(&middle, 0)?);
+    let (below, above) = (middle.tril(-1)?, middle.triu(0)?);
     let first = l1.matmul(&below)?.add(&above.matmul(&u1)?)?;
     if m > n {
         let (l2, t2) = (l.narrow(-2, k as isize, m - k)?, t.narrow(-2, k as isize, m - k)?);
@@ -151,14 +150,14 @@ fn qr_vjp(ctx: &Ctx<'_>, gq: Option<&Tensor>, gr: Option<&Tensor>) -> Result<Ten
     let rest = if n > k {
         let (v, gv) = (r.narrow(-1, k as isize, n - k)?, gr.narrow(-1, k as isize, n - k)?);
         // A2 = Q V: V = Q^H A2.
-        gq = gq.add(&product(&[q, &v, &adjoint(&gv)?])?)?;
+        gq = gq.add(&product(&[q, &v, &gv.mh()?])?)?;
         Some(q.matmul(&gv)?)
     } else {
         None
     };
-    let m = u.matmul(&adjoint(&gr.narrow(-1, 0, k)?)?)?.sub(&adjoint(&gq)?.matmul(q)?)?;
-    let symmetric = lower(&m, -1)?.add(&adjoint(&lower(&m, 0)?)?)?;
-    let first = solve_triangular(&adjoint(&u)?, &gq.add(&q.matmul(&symmetric)?)?, false, false, false)?;
+    let m = u.matmul(&gr.narrow(-1, 0, k)?.mh()?)?.sub(&gq.mh()?.matmul(q)?)?;
+    let symmetric = m.tril(-1)?.add(&m.tril(0)?.mh()?)?;
+    let first = solve_triangular(&u.mh()?, &gq.add(&q.matmul(&symmetric)?)?, false, false, false)?;
     rest.map_or(Ok(first.clone()), |rest| Tensor::cat(&[first, rest], -1))
 }
 
@@ -166,11 +165,11 @@ fn qr_jvp(ctx: &Ctx<'_>, t: &Tensor) -> Result<(Tensor, Tensor)> {
     let (q, r) = (ctx.output(0)?, ctx.output(1)?);
     let (k, n) = (r.size(-2)?, r.size(-1)?);
     let u = r.narrow(-1, 0, k)?;
-    let qh = adjoint(q)?;
+    let qh = q.mh()?;
     let x = solve_triangular(&u, &t.narrow(-1, 0, k)?, true, false, false)?;
     let c = qh.matmul(&x)?;
-    let symmetric = c.add(&adjoint(&c)?)?;
-    let s = adjoint(&half_lower(&symmetric)?)?;
+    let symmetric = c.add(&c.mh()?)?;
+    let s = half_lower(&symmetric)?.mh()?;
     let dq = x.sub(&q.matmul(&s)?)?;
     let mut dr = s.matmul(&u)?;
     if n > k {
@@ -191,13 +190,13 @@ fn svd_vjp(ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Tensor> {
     let (u, s, vh) = thin(ctx)?;
     let k = s.size(-1)?;
     let get = |i: usize| grads.get(i).and_then(Option::as_ref);
-    let mut middle = get(1).map(diagonal_matrix).transpose()?;
-    let skew = |x: Tensor| -> Result<Tensor> { x.sub(&adjoint(&x)?) };
+    let mut middle = get(1).map(|v| v.diag_embed(0, -2, -1)).transpose()?;
+    let skew = |x: Tensor| -> Result<Tensor> { x.sub(&x.mh()?) };
     let gaps = || gaps(&s.square()?);
     let mut beyond = None;
     if let Some(gu) = get(0) {
         let gu = gu.narrow(-1, 0, k)?;
-        let inner = adjoint(&u)?.matmul(&gu)?;
+        let inner = u.mh()?.matmul(&gu)?;
         middle = sum([middle, Some(skew(inner.clone())?.mul(&gaps()?)?.mul(&s.unsqueeze(-2)?)?)])?;
         if u.size(-2)? > k {
             let out = gu.sub(&u.matmul(&inner)?)?.div(&s.unsqueeze(-2)?)?;
@@ -205,12 +204,12 @@ fn svd_vjp(ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Tensor> {
         }
     }
     if let Some(gvh) = get(2) {
-        let gv = adjoint(&gvh.narrow(-2, 0, k)?)?;
-        let v = adjoint(&vh)?;
+        let gv = gvh.narrow(-2, 0, k)?.mh()?;
+        let v = vh.mh()?;
         let inner = vh.matmul(&gv)?;
         middle = sum([middle, Some(skew(inner.clone())?.mul(&gaps()?)?.mul(&s.unsqueeze(-1)?)?)])?;
         if v.size(-2)? > k {
-            let out = adjoint(&gv.sub(&v.matmul(&inner)?)?.div(&s.unsqueeze(-2)?)?)?;
+            let out = gv.sub(&v.matmul(&inner)?)?.div(&s.unsqueeze(-2)?)?.mh()?;
             beyond = sum([beyond, Some(u.matmul(&out)?)])?;
         }
     }
@@ -220,16 +219,16 @@ fn svd_vjp(ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Tensor> {
 
 fn svd_jvp(ctx: &Ctx<'_>, t: &Tensor, full: bool) -> Result<Grads> {
     let (u, s, vh) = thin(ctx)?;
-    let (uh, v) = (adjoint(&u)?, adjoint(&vh)?);
+    let (uh, v) = (u.mh()?, vh.mh()?);
     let p = product(&[&uh, t, &v])?;
-    let ds = diagonal(&p)?;
+    let ds = p.diagonal(0, -2, -1)?;
     let shape = ctx.input_meta(0).shape;
     let (m, n) = (shape[shape.len() - 2], shape[shape.len() - 1]);
     if full && m != n {
         // The vectors beyond the singular values are not determined: they have no tangent.
         return Ok(smallvec::smallvec![None, Some(ds), None]);
     }
-    let (ph, row, column, gaps) = (adjoint(&p)?, s.unsqueeze(-2)?, s.unsqueeze(-1)?, gaps(&s.square()?)?);
+    let (ph, row, column, gaps) = (p.mh()?, s.unsqueeze(-2)?, s.unsqueeze(-1)?, gaps(&s.square()?)?);
     let mut du = u.matmul(&p.mul(&row)?.add(&column.mul(&ph)?)?.mul(&gaps)?)?;
     let mut dv = v.matmul(&column.mul(&p)?.add(&ph.mul(&row)?)?.mul(&gaps)?)?;
     let k = s.size(-1)?;
@@ -238,10 +237,10 @@ fn svd_jvp(ctx: &Ctx<'_>, t: &Tensor, full: bool) -> Result<Grads> {
         du = du.add(&tv.sub(&product(&[&u, &uh, &tv])?)?.div(&row)?)?;
     }
     if n > k {
-        let tu = adjoint(t)?.matmul(&u)?;
+        let tu = t.mh()?.matmul(&u)?;
         dv = dv.add(&tu.sub(&product(&[&v, &vh, &tu])?)?.div(&row)?)?;
     }
-    Ok(smallvec::smallvec![Some(du), Some(ds), Some(adjoint(&dv)?)])
+    Ok(smallvec::smallvec![Some(du), Some(ds), Some(dv.mh()?)])
 }
 
 impl Rule for Linalg {
@@ -267,31 +266,31 @@ impl Rule for Linalg {
         match self {
             Linalg::Cholesky { .. } => {
                 let Some(g) = get(0) else { return Ok(nothing()) };
-                let lh = adjoint(ctx.output(0)?)?;
+                let lh = ctx.output(0)?.mh()?;
                 let p = lh.matmul(g)?;
-                let p = lower(&p, 0)?.add(&adjoint(&lower(&p, -1)?)?)?.mul(0.5)?;
+                let p = p.tril(0)?.add(&p.tril(-1)?.mh()?)?.mul(0.5)?;
                 let x = solve_triangular(&lh, &p, true, true, false)?;
                 one(solve_triangular(ctx.output(0)?, &x, false, false, false)?)
             }
             Linalg::Triangular { upper: of_upper, unit } => {
-                let gb = solve_triangular(&adjoint(ctx.input(0)?)?, first()?, !of_upper, true, *unit)?;
-                let ga = || triangle(&gb.matmul(&adjoint(ctx.output(0)?)?)?.neg()?, *of_upper, *unit);
+                let gb = solve_triangular(&ctx.input(0)?.mh()?, first()?, !of_upper, true, *unit)?;
+                let ga = || triangle(&gb.matmul(&ctx.output(0)?.mh()?)?.neg()?, *of_upper, *unit);
                 let ga = ctx.needs(0).then(ga).transpose()?;
                 Ok(smallvec::smallvec![ga, Some(gb)])
             }
             Linalg::Solve { .. } => {
                 let Some(g) = get(0) else { return Ok(nothing()) };
-                let gb = solve(&adjoint(ctx.input(0)?)?, g)?;
-                let ga = ctx.needs(0).then(|| gb.matmul(&adjoint(ctx.output(0)?)?)?.neg()).transpose()?;
+                let gb = solve(&ctx.input(0)?.mh()?, g)?;
+                let ga = ctx.needs(0).then(|| gb.matmul(&ctx.output(0)?.mh()?)?.neg()).transpose()?;
                 Ok(smallvec::smallvec![ga, Some(gb)])
             }
             Linalg::Det => {
                 let scale = each(&first()?.mul(ctx.output(0)?)?)?;
-                one(adjoint(&inverse(ctx.input(0)?)?)?.mul(&scale)?)
+                one(inverse(ctx.input(0)?)?.mh()?.mul(&scale)?)
             }
             Linalg::SlogDet => {
                 let Some(g) = get(1) else { return Ok(nothing()) };
-                one(adjoint(&inverse(ctx.input(0)?)?)?.mul(&each(g)?)?)
+                one(inverse(ctx.input(0)?)?.mh()?.mul(&each(g)?)?)
             }
             Linalg::Lu { pivot } => match get(0) {
                 Some(g) => one(lu_vjp(ctx, g, *pivot)?),
@@ -303,8 +302,8 @@ impl Rule for Linalg {
             }
             Linalg::Eigh => {
                 let (w, v) = (ctx.output(0)?, ctx.output(1)?);
-                let vh = adjoint(v)?;
-                let of_values = get(0).map(diagonal_matrix).transpose()?;
+                let vh = v.mh()?;
+                let of_values = get(0).map(|v| v.diag_embed(0, -2, -1)).transpose()?;
                 let of_vectors = get(1).map(|g| vh.matmul(g)?.mul(&gaps(w)?)).transpose()?;
                 match sum([of_values, of_vectors])? {
                     Some(middle) => one(product(&[v, &middle, &vh])?),
@@ -313,9 +312,9 @@ impl Rule for Linalg {
             }
             Linalg::Svd { .. } => one(svd_vjp(ctx, grads)?),
             Linalg::Pinv { .. } => {
-                let (a, p, gh) = (ctx.input(0)?, ctx.output(0)?, adjoint(first()?)?);
-                let ph = adjoint(p)?;
-                let through = product(&[&ph, &adjoint(&gh)?, &ph])?;
+                let (a, p, gh) = (ctx.input(0)?, ctx.output(0)?, first()?.mh()?);
+                let ph = p.mh()?;
+                let through = product(&[&ph, &gh.mh()?, &ph])?;
                 let rows = product(&[&gh, p, &ph])?;
                 let columns = product(&[&ph, p, &gh])?;
                 let rows = rows.sub(&product(&[a, p, &rows])?)?;
@@ -338,7 +337,7 @@ impl Rule for Linalg {
             Linalg::Cholesky { .. } => {
                 let l = ctx.output(0)?;
                 let x = solve_triangular(l, first, false, true, false)?;
-                let x = solve_triangular(&adjoint(l)?, &x, true, false, false)?;
+                let x = solve_triangular(&l.mh()?, &x, true, false, false)?;
                 only(l.matmul(&half_lower(&x)?)?)
             }
             Linalg::Triangular { .. } | Linalg::Solve { .. } => {
@@ -367,13 +366,13 @@ impl Rule for Linalg {
             }
             Linalg::Eigh => {
                 let (w, v) = (ctx.output(0)?, ctx.output(1)?);
-                let p = product(&[&adjoint(v)?, first, v])?;
-                two(diagonal(&p)?, v.matmul(&p.mul(&gaps(w)?)?)?)
+                let p = product(&[&v.mh()?, first, v])?;
+                two(p.diagonal(0, -2, -1)?, v.matmul(&p.mul(&gaps(w)?)?)?)
             }
             Linalg::Svd { full } => svd_jvp(ctx, first, *full).map(Some),
             Linalg::Pinv { .. } => {
-                let (a, p, th) = (ctx.input(0)?, ctx.output(0)?, adjoint(first)?);
-                let ph = adjoint(p)?;
+                let (a, p, th) = (ctx.input(0)?, ctx.output(0)?, first.mh()?);
+                let ph = p.mh()?;
                 let through = product(&[p, first, p])?;
                 let left = product(&[p, &ph, &th])?;
                 let right = product(&[&th, &ph, p])?;

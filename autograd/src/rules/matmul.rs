@@ -20,7 +20,7 @@ impl Rule for Matmul {
     fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         let g = only(ctx, grads)?;
         // Complex gradients meet the other factor's conjugate.
-        let factor = |i: usize| ctx.input(i).and_then(|x| if x.dtype().is_complex() { x.conj() } else { Ok(x.clone()) });
+        let factor = |i: usize| ctx.input(i).and_then(Tensor::conj);
         match self {
             Matmul::Product => {
                 let left = || g.matmul(&factor(1)?.transpose(-2, -1)?)?.sum_to_size(ctx.input_meta(0).shape);

@@ -3,7 +3,6 @@
 use rushlight_backend::op::Linalg;
 use rushlight_backend::{Error, Result};
 
-use super::triangle::{adjoint, lower, upper};
 use super::{sizes, square};
 use crate::{Tensor, Tensors, apply};
 
@@ -15,7 +14,7 @@ fn pair(mut results: Tensors) -> (Tensor, Tensor) {
 fn factor(a: &Tensor, of_upper: bool, check: bool) -> Result<(Tensor, Tensor)> {
     square("linalg.cholesky", a)?;
     let (l, info) = pair(apply(Linalg::Cholesky { check, upper: of_upper }, [a])?);
-    Ok((if of_upper { adjoint(&l)? } else { l }, info))
+    Ok((if of_upper { l.mh()? } else { l }, info))
 }
 
 /// The Cholesky factor of Hermitian positive definite matrices: L of `L L^H`, or if `upper` U of `U^H U`.
@@ -92,8 +91,8 @@ pub fn lu_unpack(lu: &Tensor, pivots: &Tensor) -> Result<(Tensor, Tensor, Tensor
     let (m, n) = sizes("lu_unpack", lu)?;
     let k = m.min(n);
     let unit = Tensor::eye(m, k, (lu.dtype(), lu.device()))?;
-    let l = lower(&lu.narrow(-1, 0, k)?, -1)?.add(&unit)?;
-    Ok((permutation(pivots, m, lu)?, l, upper(&lu.narrow(-2, 0, k)?, 0)?))
+    let l = lu.narrow(-1, 0, k)?.tril(-1)?.add(&unit)?;
+    Ok((permutation(pivots, m, lu)?, l, lu.narrow(-2, 0, k)?.triu(0)?))
 }
 
 /// `A = P L U`: P, L, U. Without `pivot` P is empty.
@@ -146,11 +145,11 @@ pub fn householder_product(a: &Tensor, tau: &Tensor) -> Result<Tensor> {
     let mut shape = a.shape().to_vec();
     let mut q = Tensor::eye(m, n, options)?.expand(shape.as_slice())?;
     shape[a.dim() - 1] = k;
-    let v = lower(&a.narrow(-1, 0, k)?, -1)?.add(&Tensor::eye(m, k, options)?)?;
+    let v = a.narrow(-1, 0, k)?.tril(-1)?.add(&Tensor::eye(m, k, options)?)?;
     for i in (0..k).rev() {
         let v = v.narrow(-1, i as isize, 1)?;
         let step = v.mul(&tau.narrow(-1, i as isize, 1)?.unsqueeze(-1)?)?;
-        q = q.sub(&step.matmul(&adjoint(&v)?.matmul(&q)?)?)?;
+        q = q.sub(&step.matmul(&v.mh()?.matmul(&q)?)?)?;
     }
     Ok(q)
 }

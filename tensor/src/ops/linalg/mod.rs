@@ -7,7 +7,6 @@ pub(crate) mod norm;
 mod power;
 mod solve;
 mod spectrum;
-pub mod triangle;
 
 use rushlight_backend::{Error, Result, Shape};
 

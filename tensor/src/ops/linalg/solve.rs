@@ -4,7 +4,6 @@ use rushlight_backend::op::Linalg;
 use rushlight_backend::{Error, Result};
 
 use super::factor::permutation;
-use super::triangle::adjoint;
 use super::{one_batch, sizes, square};
 use crate::{Tensor, apply, apply1};
 
@@ -86,12 +85,12 @@ pub fn solve_triangular(a: &Tensor, b: &Tensor, upper: bool, left: bool, unitria
 /// If the shapes do not fit or the pivots are none.
 pub fn lu_solve(lu: &Tensor, pivots: &Tensor, b: &Tensor, left: bool, adjoint_of: bool) -> Result<Tensor> {
     if !left {
-        return adjoint(&lu_solve(lu, pivots, &adjoint(b)?, true, !adjoint_of)?);
+        return lu_solve(lu, pivots, &b.mh()?, true, !adjoint_of)?.mh();
     }
     let n = square("linalg.lu_solve", lu)?;
     let p = permutation(pivots, n, lu)?;
     if adjoint_of {
-        let factors = adjoint(lu)?;
+        let factors = lu.mh()?;
         let y = solve_triangular(&factors, b, false, true, false)?;
         return p.matmul(&solve_triangular(&factors, &y, true, true, true)?);
     }
@@ -104,7 +103,7 @@ pub fn lu_solve(lu: &Tensor, pivots: &Tensor, b: &Tensor, left: bool, adjoint_of
 /// # Errors
 /// If the shapes do not fit.
 pub fn cholesky_solve(b: &Tensor, factor: &Tensor, upper: bool) -> Result<Tensor> {
-    let other = adjoint(factor)?;
+    let other = factor.mh()?;
     let (first, second) = if upper { (&other, factor) } else { (factor, &other) };
     solve_triangular(second, &solve_triangular(first, b, false, true, false)?, true, true, false)
 }

@@ -3,7 +3,6 @@
 use rushlight_backend::op::Linalg;
 use rushlight_backend::{DType, Error, Result, Scalar};
 
-use super::triangle::adjoint;
 use super::{one_batch, sizes, square};
 use crate::ops::reduce::norm::real_type;
 use crate::{Operand, Tensor, apply, apply1};
@@ -14,7 +13,7 @@ use crate::{Operand, Tensor, apply, apply1};
 /// If the matrices are not square or not finite.
 pub fn eigh(a: &Tensor, upper: bool) -> Result<(Tensor, Tensor)> {
     square("linalg.eigh", a)?;
-    let mut results = if upper { apply(Linalg::Eigh, [&adjoint(a)?])? } else { apply(Linalg::Eigh, [a])? };
+    let mut results = if upper { apply(Linalg::Eigh, [&a.mh()?])? } else { apply(Linalg::Eigh, [a])? };
     let vectors = results.swap_remove(1);
     Ok((results.swap_remove(0), vectors))
 }

@@ -3,7 +3,6 @@
 use rushlight_backend::{Error, Result};
 
 use crate::Tensor;
-use crate::ops::linalg::triangle;
 
 /// A dimension's name: a letter, or one of the dimensions that `...` stands for, counted from the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +59,7 @@ impl Operand {
             // The diagonal comes last.
             let rest: Vec<usize> = (0..labels.len()).filter(|&d| d != i && d != j).collect();
             let order: Vec<usize> = rest.iter().copied().chain([i, j]).collect();
-            tensor = triangle::diagonal(&tensor.permute(order)?)?;
+            tensor = tensor.permute(order)?.diagonal(0, -2, -1)?;
             labels = rest.iter().map(|&d| labels[d]).chain([labels[i]]).collect();
             i = 0;
         }

@@ -3,7 +3,6 @@
 use rushlight_backend::op::Matmul;
 use rushlight_backend::{Error, Result, broadcast_shapes, normalize_dim};
 
-use crate::ops::linalg::triangle::conj;
 use crate::{IntoSizes, Tensor, apply1};
 
 impl Tensor {
@@ -34,7 +33,7 @@ impl Tensor {
     /// # Errors
     /// If they are not vectors of one dtype and size.
     pub fn vdot(&self, other: &Tensor) -> Result<Tensor> {
-        conj(self)?.inner_of_vectors("vdot", other)
+        self.conj()?.inner_of_vectors("vdot", other)
     }
 
     fn inner_of_vectors(&self, op: &'static str, other: &Tensor) -> Result<Tensor> {
@@ -82,7 +81,7 @@ impl Tensor {
         if size(self)? != size(other)? {
             return Err(Error::shape("vecdot", format!("dimension {dim} of {:?} and {:?} differs", self.shape(), other.shape())));
         }
-        let product = conj(self)?.mul(other)?;
+        let product = self.conj()?.mul(other)?;
         product.sum_as(dim, false, product.dtype())
     }
 

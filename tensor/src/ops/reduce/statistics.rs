@@ -2,7 +2,6 @@
 
 use rushlight_backend::{DType, Error, Result};
 
-use crate::ops::linalg::triangle;
 use crate::{Tensor, default_dtype};
 
 /// Weights of observations: a vector of their number.
@@ -25,7 +24,7 @@ impl Tensor {
         if self.dim() != 2 {
             return Err(Error::shape("trace", format!("wants a matrix, got shape {:?}", self.shape())));
         }
-        triangle::diagonal(self)?.sum()
+        self.diagonal(0, -2, -1)?.sum()
     }
 
     /// The covariance matrix of variables (rows) over observations (columns); that of a vector or a number is 0-d. `correction` is 1 in PyTorch
@@ -90,7 +89,7 @@ impl Tensor {
             Some(w) => centred.mul(w)?.to_dtype(x.dtype())?,
             None => centred.clone(),
         };
-        centred.matmul(&triangle::adjoint(&weighted)?)?.div(&norm)?.squeeze()
+        centred.matmul(&weighted.mh()?)?.div(&norm)?.squeeze()
     }
 
     /// The correlation matrix of variables (rows) over observations (columns): the covariances divided by both standard deviations, cut to
@@ -106,7 +105,7 @@ impl Tensor {
         if c.dim() == 0 {
             return c.div(&c);
         }
-        let deviations = triangle::diagonal(&c)?.sqrt()?;
+        let deviations = c.diagonal(0, -2, -1)?.sqrt()?;
         let c = c.div(&deviations.unsqueeze(1)?)?.div(&deviations.unsqueeze(0)?)?;
         if c.dtype().is_complex() { Ok(c) } else { c.clamp(-1.0, 1.0) }
     }
