@@ -1,7 +1,7 @@
 //! torch.nn.functional, as far as it is not methods of [`Tensor`]: `x.relu()`, `x.linear(..)`, `x.conv2d(..)`, `x.max_pool2d(..)`,
 //! `x.cross_entropy(..)` and so on are those.
 
-use rushlight_tensor::{Result, Tensor};
+use rushlight_tensor::{EmbeddingOptions, Result, Tensor};
 
 mod rnn;
 
@@ -45,17 +45,10 @@ pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     x.dropout(p, training)
 }
 
-/// Rows of a table for indices (int64) of any shape. The row `padding_idx` gets no gradients.
+/// Rows of a table for indices (int64) of any shape; the options have a say in the table's gradient.
 ///
 /// # Errors
-/// If the table is not a matrix, or an index is out of range.
-pub fn embedding(indices: &Tensor, table: &Tensor, padding_idx: Option<usize>) -> Result<Tensor> {
-    let rows = table.embedding(indices)?;
-    match padding_idx {
-        Some(i) if table.trace().is_some() => {
-            let padding = indices.eq(i as i64)?.unsqueeze(-1)?;
-            padding.where_(&rows.with_trace(None), &rows)
-        }
-        _ => Ok(rows),
-    }
+/// If the table is not a matrix, or an index or the padding row is out of range.
+pub fn embedding(indices: &Tensor, table: &Tensor, with: EmbeddingOptions) -> Result<Tensor> {
+    table.embedding_with(indices, with)
 }

@@ -1,6 +1,6 @@
 //! Tables of vectors.
 
-use rushlight_tensor::{BagMode, DType, Device, EmbeddingBag, Error, Result, Tensor};
+use rushlight_tensor::{DType, Device, EmbeddingOptions, Error, Result, Tensor};
 
 use crate::builder::builder;
 use crate::{Forward, Module, Parameter, functional};
@@ -86,17 +86,7 @@ impl Forward for Embedding {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let s = &self.settings;
         renormalised(&self.weight, x, s.max_norm, s.norm_type)?;
-        if !s.scale_grad_by_freq {
-            return functional::embedding(x, &self.weight.tensor(), self.padding_idx);
-        }
-        // Bags of one row each, whose gradients know how often a row occurs.
-        let with = EmbeddingBag { mode: BagMode::Sum, scale_grad_by_freq: true, ..EmbeddingBag::default() };
-        let rows = self.weight.tensor().embedding_bag(&x.reshape([-1, 1])?, with)?;
-        let shape: Vec<usize> = x.shape().iter().copied().chain([s.embedding_dim]).collect();
-        let rows = rows.reshape(shape)?;
-        match self.padding_idx {
-            Some(i) => x.eq(i as i64)?.unsqueeze(-1)?.where_(&rows.with_trace(None), &rows),
-            None => Ok(rows),
-        }
+        let with = EmbeddingOptions { padding_idx: self.padding_idx.map(|i| i as isize), scale_grad_by_freq: s.scale_grad_by_freq };
+        functional::embedding(x, &self.weight.tensor(), with)
     }
 }
