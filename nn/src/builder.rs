@@ -101,6 +101,14 @@ macro_rules! options {
                     self
                 }
             )*
+
+            /// The module.
+            ///
+            /// # Errors
+            /// None for this module; all builders return results.
+            pub fn build(self) -> rushlight_tensor::Result<$module> {
+                Ok(self.0)
+            }
         }
     };
 }

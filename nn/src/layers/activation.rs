@@ -104,17 +104,7 @@ options! {
 }
 
 macro_rules! with_options {
-    ($($name:ident, $builder:ident: |$m:ident| $f:expr, |$x:ident| $method:expr;)*) => {$(
-        impl $builder {
-            /// The module.
-            ///
-            /// # Errors
-            /// None for this module; all builders return results.
-            pub fn build(self) -> Result<$name> {
-                Ok(self.0)
-            }
-        }
-
+    ($($name:ident: |$m:ident| $f:expr, |$x:ident| $method:expr;)*) => {$(
         impl Forward for $name {
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
                 let $m = self;
@@ -130,11 +120,11 @@ macro_rules! with_options {
 }
 
 with_options! {
-    GELU, GELUBuilder: |m| if m.approximate == Approximate::Tanh { Unary::GeluTanh } else { Unary::Gelu },
+    GELU: |m| if m.approximate == Approximate::Tanh { Unary::GeluTanh } else { Unary::Gelu },
         |x| if m.approximate == Approximate::Tanh { x.gelu_tanh() } else { x.gelu() };
-    LeakyReLU, LeakyReLUBuilder: |m| Unary::LeakyRelu { slope: m.negative_slope }, |x| x.leaky_relu(m.negative_slope);
-    ELU, ELUBuilder: |m| Unary::Elu { alpha: m.alpha }, |x| x.elu(m.alpha);
-    Softplus, SoftplusBuilder: |m| Unary::Softplus { beta: m.beta, threshold: m.threshold }, |x| x.softplus(m.beta, m.threshold);
+    LeakyReLU: |m| Unary::LeakyRelu { slope: m.negative_slope }, |x| x.leaky_relu(m.negative_slope);
+    ELU: |m| Unary::Elu { alpha: m.alpha }, |x| x.elu(m.alpha);
+    Softplus: |m| Unary::Softplus { beta: m.beta, threshold: m.threshold }, |x| x.softplus(m.beta, m.threshold);
 }
 
 /// x above 0, x times a slope below: in training a random one, in evaluation the mean of the bounds.

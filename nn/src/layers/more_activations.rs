@@ -5,18 +5,8 @@ use rushlight_tensor::{DType, Device, Result, Tensor};
 use crate::builder::{builder, options};
 use crate::{Forward, Module, Parameter};
 
-macro_rules! built {
-    ($($name:ident $builder:ident |$m:ident, $x:ident| $body:expr;)*) => {$(
-        impl $builder {
-            /// The module.
-            ///
-            /// # Errors
-            /// None for this module; all builders return results.
-            pub fn build(self) -> Result<$name> {
-                Ok(self.0)
-            }
-        }
-
+macro_rules! forwards {
+    ($($name:ident |$m:ident, $x:ident| $body:expr;)*) => {$(
         impl Forward for $name {
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
                 let $m = self;
@@ -68,12 +58,12 @@ options! {
     }
 }
 
-built! {
-    CELU CELUBuilder |m, x| x.celu(m.alpha);
-    Hardtanh HardtanhBuilder |m, x| x.hardtanh(m.min_val, m.max_val);
-    Hardshrink HardshrinkBuilder |m, x| x.hardshrink(m.lambd);
-    Softshrink SoftshrinkBuilder |m, x| x.softshrink(m.lambd);
-    GLU GLUBuilder |m, x| x.glu(m.dim);
+forwards! {
+    CELU |m, x| x.celu(m.alpha);
+    Hardtanh |m, x| x.hardtanh(m.min_val, m.max_val);
+    Hardshrink |m, x| x.hardshrink(m.lambd);
+    Softshrink |m, x| x.softshrink(m.lambd);
+    GLU |m, x| x.glu(m.dim);
 }
 
 macro_rules! plain {

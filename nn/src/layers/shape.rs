@@ -15,16 +15,6 @@ options! {
     }
 }
 
-impl FlattenBuilder {
-    /// The module.
-    ///
-    /// # Errors
-    /// None for this module; all builders return results.
-    pub fn build(self) -> Result<Flatten> {
-        Ok(self.0)
-    }
-}
-
 impl Forward for Flatten {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.flatten(self.start_dim, self.end_dim)

@@ -26,24 +26,6 @@ options! {
     }
 }
 
-macro_rules! build {
-    ($($name:ident, $builder:ident;)*) => {$(
-        impl $builder {
-            /// The module.
-            ///
-            /// # Errors
-            /// None for this module; all builders return results.
-            pub fn build(self) -> Result<$name> {
-                Ok(self.0)
-            }
-        }
-    )*};
-}
-build! {
-    CosineSimilarity, CosineSimilarityBuilder;
-    PairwiseDistance, PairwiseDistanceBuilder;
-}
-
 impl CosineSimilarity {
     /// The similarities.
     ///
