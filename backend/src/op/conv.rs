@@ -27,7 +27,7 @@ pub struct Window {
 /// A convolution or one of its transposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conv {
-    /// Inputs: x[n, in, ..], w[out, in / groups, ..], perhaps bias[out]. Result: y[n, out, ..].
+    /// Inputs: x[n, in, ..], w[out, in / groups, ..], perhaps `bias[out]`. Result: y[n, out, ..].
     Forward(Window),
     /// The gradient of the input, and the forward operation of a transposed convolution. Inputs: g[n, out, ..] (like y), w. Result: like x.
     InputGrad {

@@ -8,7 +8,7 @@ use crate::{DType, Error, Result, Shape, broadcast_shapes};
 pub enum Matmul {
     /// `a[.., m, k] @ b[.., k, n]`; the dimensions in front are broadcast. Vectors become matrices in the methods.
     Product,
-    /// `x @ weight^T + bias`: x[.., in], weight[out, in], bias[out] (may be left out).
+    /// `x @ weight^T + bias`: x[.., in], weight[out, in], `bias[out]` (may be left out).
     Linear,
 }
 
