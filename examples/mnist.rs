@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use rushlight::prelude::*;
 use rushlight::vision::datasets::{FashionMNIST, LabelledImages, MNIST};
+use rushlight::vision::models::LeNet5;
 use rushlight::vision::transforms::{Compose, Normalize, ToTensor};
 
 #[derive(Parser)]
@@ -51,29 +52,12 @@ fn load(name: Name, root: &Path, train: bool) -> Result<LabelledImages> {
     Ok(images.transform(Compose::new().then(ToTensor::new()).then(Normalize::new([mean], [std])?)))
 }
 
-/// LeNet-5 with ReLU and maximum pooling.
-fn lenet5() -> Result<Sequential> {
-    Ok(Sequential::new()
-        .add(Conv2d::builder(1, 6, 5).padding(2).build()?)
-        .add(ReLU::new())
-        .add(MaxPool2d::new(2)?)
-        .add(Conv2d::new(6, 16, 5)?)
-        .add(ReLU::new())
-        .add(MaxPool2d::new(2)?)
-        .add(Flatten::new())
-        .add(Linear::new(400, 120)?)
-        .add(ReLU::new())
-        .add(Linear::new(120, 84)?)
-        .add(ReLU::new())
-        .add(Linear::new(84, 10)?))
-}
-
 fn main() -> Result<()> {
     let args = Args::parse();
     manual_seed(args.seed);
     let train = load(args.dataset, &args.root, true)?;
     let test = load(args.dataset, &args.root, false)?;
-    let net = lenet5()?;
+    let net = LeNet5::new(10)?;
     println!("{} images to train on, {} to test; {} parameters", train.len(), test.len(), net.num_parameters());
     let loader = DataLoader::new(train).batch_size(args.batch_size).shuffle(true).workers(args.workers);
     let test_loader = DataLoader::new(test).batch_size(1000).workers(args.workers);

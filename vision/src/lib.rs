@@ -1,4 +1,4 @@
-//! Vision datasets and transforms.
+//! Vision datasets, transforms and models.
 //!
 //! ```
 //! use rushlight_data::Dataset;
@@ -12,4 +12,5 @@
 
 pub mod datasets;
 pub mod idx;
+pub mod models;
 pub mod transforms;

@@ -1,6 +1,7 @@
 //! `train/*`: one step of training on a fixed batch.
 
 use rushlight::prelude::*;
+use rushlight::vision::models::LeNet5;
 
 use super::{Job, Workload};
 
@@ -18,19 +19,7 @@ pub(super) fn workloads() -> Vec<Workload> {
             step(net, optimizer, &[128, 784])
         }),
         Workload::ms("train/lenet5", || {
-            let net = Sequential::new()
-                .add(Conv2d::builder(1, 6, 5).padding(2).build()?)
-                .add(ReLU::new())
-                .add(MaxPool2d::new(2)?)
-                .add(Conv2d::new(6, 16, 5)?)
-                .add(ReLU::new())
-                .add(MaxPool2d::new(2)?)
-                .add(Flatten::new())
-                .add(Linear::new(400, 120)?)
-                .add(ReLU::new())
-                .add(Linear::new(120, 84)?)
-                .add(ReLU::new())
-                .add(Linear::new(84, 10)?);
+            let net = LeNet5::new(10)?;
             let optimizer = SGD::new(net.parameters(), 0.01).momentum(0.9).build()?;
             step(net, optimizer, &[64, 1, 28, 28])
         }),

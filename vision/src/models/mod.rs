@@ -1,0 +1,5 @@
+//! Networks with names.
+
+mod lenet;
+
+pub use lenet::LeNet5;
