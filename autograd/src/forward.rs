@@ -7,6 +7,7 @@ use rushlight_backend::{Meta, Op};
 use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose};
 use smallvec::SmallVec;
 
+use crate::level::{Phase, in_phase};
 use crate::rule::{Ctx, Kind, jvp, rule_of};
 
 /// The trace of a dual number: the tangent.
@@ -83,7 +84,7 @@ fn push_forward(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors
     let primals: SmallVec<[Option<Tensor>; 3]> = primals.into_iter().map(Some).collect();
     let known: SmallVec<[Option<Tensor>; 1]> = outputs.iter().cloned().map(Some).collect();
     let ctx = Ctx { op, inputs: &primals, outputs: &known, input_metas: &input_metas, output_metas: &output_metas, needs };
-    let results = jvp(&ctx, &tangents)?;
+    let results = in_phase(Phase::Tangent, || jvp(&ctx, &tangents))?;
     Ok(outputs
         .iter()
         .enumerate()

@@ -1,29 +1,58 @@
-//! How transforms nest, and whether the tape records.
+//! How transforms nest, whether the tape records, and what operations are for.
 //!
-//! Every functional transform (`jvp`, `grad`...) opens a depth. Within depth d, tangents have level 3d, tapes level 3d + 1 and samples level 3d + 2, so that what an inner
-//! transform does is seen by the outer ones, and never the other way round: this is what keeps perturbations of different transforms
-//! apart.
+//! Every functional transform (`jvp`, `grad`...) opens a depth. Within depth d, captures have level 4d, tangents 4d + 1, tapes 4d + 2 and samples 4d + 3, so that what an
+//! inner transform does is seen by the outer ones, and never the other way round: this is what keeps perturbations of different transforms apart. Captures
+//! are the lowest of their depth, so that they see what the tape of a leaf does that is made inside.
 
 use std::cell::Cell;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static GRAD: Cell<bool> = const { Cell::new(true) };
+    static PHASE: Cell<Phase> = const { Cell::new(Phase::Forward) };
+}
+
+/// What an operation is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The function itself.
+    #[default]
+    Forward,
+    /// Tangents: derivatives by forward mode.
+    Tangent,
+    /// Gradients: derivatives by reverse mode.
+    Backward,
+}
+
+/// What operations on this thread are for.
+pub(crate) fn phase() -> Phase {
+    PHASE.get()
+}
+
+/// Runs `f`, whose operations are for this.
+pub(crate) fn in_phase<R>(phase: Phase, f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(&PHASE, PHASE.replace(phase));
+    f()
+}
+
+/// The level of what a capture sees that begins here.
+pub(crate) fn capture_level() -> u32 {
+    4 * DEPTH.get()
 }
 
 /// The level of a leaf that is made here.
 pub(crate) fn tape_level() -> u32 {
-    3 * DEPTH.get() + 1
+    4 * DEPTH.get() + 2
 }
 
 /// The level of samples that are made here.
 pub(crate) fn batch_level() -> u32 {
-    3 * DEPTH.get() + 2
+    4 * DEPTH.get() + 3
 }
 
 /// The level of tangents that are made here.
 pub(crate) fn tangent_level() -> u32 {
-    3 * DEPTH.get()
+    4 * DEPTH.get() + 1
 }
 
 /// Restores a thread's state when a closure returns or panics.

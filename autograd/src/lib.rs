@@ -18,8 +18,10 @@
 //!
 //! - [`rule`]: what a derivative rule is. The rules themselves lie in `rules/`, one file a family.
 //! - [`reverse`]: the tape. [`forward`]: tangents. Both are tracers of the tensor crate, so they nest.
+//! - [`mod@capture`]: functions as data, to be listed, drawn and run again.
 //! - [`functional`]: derivatives of functions. [`Function`]: functions that bring their own derivatives.
 
+pub mod capture;
 pub mod forward;
 mod function;
 pub mod functional;
@@ -31,6 +33,7 @@ pub mod rule;
 mod rules;
 mod vmap;
 
+pub use capture::{Graph, capture};
 pub use function::{Function, call};
 pub use functional::{grad, jvp, value_and_grad, vjp};
 pub use gradcheck::{GradCheck, gradcheck, gradgradcheck};

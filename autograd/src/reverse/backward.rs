@@ -10,6 +10,7 @@ use rushlight_tensor::{Error, Input, Result, Tensor, Trace, apply1};
 
 use super::hooks;
 use super::node::{Node, NodeKind, OpNode, node_of, owned_node_of, trace_of};
+use crate::level::{Phase, in_phase};
 use crate::rule::{Ctx, Grads, vjp};
 
 /// What to do with gradients that arrive.
@@ -51,6 +52,10 @@ fn accumulate(slot: &mut Option<Tensor>, new: Tensor) -> Result<()> {
 impl Pass<'_> {
     /// Runs from the given outputs and their gradients. Returns the gradients of the wanted outputs.
     pub(crate) fn run(&self, roots: Vec<(Trace, Tensor)>) -> Result<Vec<Option<Tensor>>> {
+        in_phase(Phase::Backward, || self.walk(roots))
+    }
+
+    fn walk(&self, roots: Vec<(Trace, Tensor)>) -> Result<Vec<Option<Tensor>>> {
         let wanted = self.wanted.unwrap_or(&[]);
         let mut found: Vec<Option<Tensor>> = vec![None; wanted.len()];
         // What was made before everything that is wanted cannot depend on it.

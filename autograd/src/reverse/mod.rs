@@ -8,4 +8,5 @@ mod tape;
 
 pub(crate) use api::leaf_at;
 pub use api::{Autograd, BackwardOptions, grad_of};
+pub(crate) use backward::lock;
 pub use hooks::{HookHandle, detect_anomaly};

@@ -46,6 +46,8 @@ pub enum Conv {
 }
 
 const NAMES: [&str; 3] = ["conv1d", "conv2d", "conv3d"];
+/// As in `torch.nn.grad`.
+const WEIGHT: [&str; 3] = ["conv1d_weight", "conv2d_weight", "conv3d_weight"];
 const TRANSPOSED: [&str; 3] = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"];
 
 impl Window {
@@ -103,7 +105,8 @@ impl Conv {
         let dim = self.window().rank().clamp(1, 3) - 1;
         match self {
             Conv::InputGrad { .. } => TRANSPOSED[dim],
-            _ => NAMES[dim],
+            Conv::WeightGrad { .. } => WEIGHT[dim],
+            Conv::Forward(_) => NAMES[dim],
         }
     }
 

@@ -171,64 +171,77 @@ pub enum GradUses {
     Nothing,
 }
 
-impl Unary {
-    /// PyTorch's name.
-    pub fn name(self) -> &'static str {
-        use Unary::*;
-        match self {
-            Neg => "neg",
-            Abs => "abs",
-            Sign => "sign",
-            Reciprocal => "reciprocal",
-            Square => "square",
-            Sqrt => "sqrt",
-            Rsqrt => "rsqrt",
-            Exp => "exp",
-            Exp2 => "exp2",
-            Expm1 => "expm1",
-            Log => "log",
-            Log2 => "log2",
-            Log10 => "log10",
-            Log1p => "log1p",
-            Sin => "sin",
-            Cos => "cos",
-            Tan => "tan",
-            Asin => "asin",
-            Acos => "acos",
-            Atan => "atan",
-            Sinh => "sinh",
-            Cosh => "cosh",
-            Tanh => "tanh",
-            Asinh => "asinh",
-            Acosh => "acosh",
-            Atanh => "atanh",
-            Erf => "erf",
-            Erfc => "erfc",
-            Floor => "floor",
-            Ceil => "ceil",
-            Round => "round",
-            Trunc => "trunc",
-            Sigmoid => "sigmoid",
-            LogSigmoid => "logsigmoid",
-            Relu => "relu",
-            Gelu | GeluTanh => "gelu",
-            Silu => "silu",
-            Mish => "mish",
-            Selu => "selu",
-            Relu6 => "relu6",
-            Hardsigmoid => "hardsigmoid",
-            Hardswish => "hardswish",
-            Elu { .. } => "elu",
-            LeakyRelu { .. } => "leaky_relu",
-            Softplus { .. } => "softplus",
-            Clamp { .. } => "clamp",
-            Conj => "conj",
-            BitwiseNot => "bitwise_not",
-            LogicalNot => "logical_not",
-            IsNan => "isnan",
-            IsInf => "isinf",
-            IsFinite => "isfinite",
+/// The names of operations, and of their backward operations.
+macro_rules! names {
+    ($($operation:pat => $name:literal,)*) => {
+        /// PyTorch's name.
+        pub fn name(self) -> &'static str {
+            use Unary::*;
+            match self { $($operation => $name,)* }
         }
+
+        /// The name of the backward operation.
+        fn backward_name(self) -> &'static str {
+            use Unary::*;
+            match self { $($operation => concat!($name, "_backward"),)* }
+        }
+    };
+}
+
+impl Unary {
+    names! {
+        Neg => "neg",
+        Abs => "abs",
+        Sign => "sign",
+        Reciprocal => "reciprocal",
+        Square => "square",
+        Sqrt => "sqrt",
+        Rsqrt => "rsqrt",
+        Exp => "exp",
+        Exp2 => "exp2",
+        Expm1 => "expm1",
+        Log => "log",
+        Log2 => "log2",
+        Log10 => "log10",
+        Log1p => "log1p",
+        Sin => "sin",
+        Cos => "cos",
+        Tan => "tan",
+        Asin => "asin",
+        Acos => "acos",
+        Atan => "atan",
+        Sinh => "sinh",
+        Cosh => "cosh",
+        Tanh => "tanh",
+        Asinh => "asinh",
+        Acosh => "acosh",
+        Atanh => "atanh",
+        Erf => "erf",
+        Erfc => "erfc",
+        Floor => "floor",
+        Ceil => "ceil",
+        Round => "round",
+        Trunc => "trunc",
+        Sigmoid => "sigmoid",
+        LogSigmoid => "logsigmoid",
+        Relu => "relu",
+        Gelu | GeluTanh => "gelu",
+        Silu => "silu",
+        Mish => "mish",
+        Selu => "selu",
+        Relu6 => "relu6",
+        Hardsigmoid => "hardsigmoid",
+        Hardswish => "hardswish",
+        Elu { .. } => "elu",
+        LeakyRelu { .. } => "leaky_relu",
+        Softplus { .. } => "softplus",
+        Clamp { .. } => "clamp",
+        Conj => "conj",
+        BitwiseNot => "bitwise_not",
+        LogicalNot => "logical_not",
+        IsNan => "isnan",
+        IsInf => "isinf",
+        IsFinite => "isfinite",
     }
 
     /// Whether the result is `bool`, whatever the input.
@@ -328,7 +341,7 @@ impl Pointwise {
         match self {
             Pointwise::Unary(f) => f.name(),
             Pointwise::Binary(f) | Pointwise::WithScalar { op: f, .. } => f.name(),
-            Pointwise::UnaryGrad(f) => f.name(),
+            Pointwise::UnaryGrad(f) => f.backward_name(),
             Pointwise::Where => "where",
             Pointwise::Cast(_) => "to",
             Pointwise::Special(f) => f.name(),

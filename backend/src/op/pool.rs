@@ -122,8 +122,11 @@ impl PoolWindow {
 
 const MAX: [&str; 3] = ["max_pool1d", "max_pool2d", "max_pool3d"];
 const AVG: [&str; 3] = ["avg_pool1d", "avg_pool2d", "avg_pool3d"];
+const MAX_GRAD: [&str; 3] = ["max_pool1d_backward", "max_pool2d_backward", "max_pool3d_backward"];
+const AVG_GRAD: [&str; 3] = ["avg_pool1d_backward", "avg_pool2d_backward", "avg_pool3d_backward"];
 const ADAPTIVE_MAX: [&str; 3] = ["adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"];
 const ADAPTIVE_AVG: [&str; 3] = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"];
+const ADAPTIVE_AVG_GRAD: [&str; 3] = ["adaptive_avg_pool1d_backward", "adaptive_avg_pool2d_backward", "adaptive_avg_pool3d_backward"];
 
 impl Pool {
     /// The number of spatial dimensions.
@@ -139,10 +142,13 @@ impl Pool {
     pub(super) fn name(&self) -> &'static str {
         let dim = self.spatial_rank().clamp(1, 3) - 1;
         match self {
-            Pool::Max(_) | Pool::MaxGrad { .. } => MAX[dim],
+            Pool::Max(_) => MAX[dim],
+            Pool::MaxGrad { .. } => MAX_GRAD[dim],
             Pool::AdaptiveMax { .. } => ADAPTIVE_MAX[dim],
-            Pool::Avg { .. } | Pool::AvgGrad { .. } => AVG[dim],
-            Pool::AdaptiveAvg { .. } | Pool::AdaptiveAvgGrad { .. } => ADAPTIVE_AVG[dim],
+            Pool::Avg { .. } => AVG[dim],
+            Pool::AvgGrad { .. } => AVG_GRAD[dim],
+            Pool::AdaptiveAvg { .. } => ADAPTIVE_AVG[dim],
+            Pool::AdaptiveAvgGrad { .. } => ADAPTIVE_AVG_GRAD[dim],
         }
     }
 

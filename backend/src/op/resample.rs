@@ -89,7 +89,8 @@ pub enum Resample {
 impl Resample {
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Resample::Forward(_) | Resample::Grad { .. } => "interpolate",
+            Resample::Forward(_) => "interpolate",
+            Resample::Grad { .. } => "interpolate_backward",
             Resample::Grid(_) => "grid_sample",
             Resample::GridGrad(_) => "grid_sample_backward",
         }

@@ -1,0 +1,124 @@
+//! A value of a graph as a formula.
+
+use rushlight_backend::op::{Binary, GradUses, Pointwise, Rounding, Unary};
+use rushlight_backend::{Op, Scalar};
+use rushlight_tensor::{Error, Tensor, unary_derivative};
+
+use super::capture;
+use super::graph::{Graph, Role};
+
+/// How tightly a formula holds together: operands that hold less need parentheses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hold {
+    Sum,
+    Product,
+    Sign,
+    Power,
+    Whole,
+}
+
+/// Formulas that grow longer than this are cut: nobody reads them.
+const LONGEST: usize = 60;
+
+impl Graph {
+    /// The formula of a value, down to values with names.
+    pub(super) fn formula(&self, value: usize) -> String {
+        self.held_formula(value).0
+    }
+
+    /// The formula of one operation on named operands.
+    pub(super) fn node_formula(&self, node: usize, names: &[String]) -> String {
+        let node = &self.nodes[node];
+        let operands = node.inputs.iter().map(|&id| (names[id].clone(), Hold::Whole)).collect();
+        write(&node.op, &node.attributes(), operands).0
+    }
+
+    fn held_formula(&self, value: usize) -> (String, Hold) {
+        let v = &self.values[value];
+        if let Some(name) = &v.name {
+            return (name.clone(), Hold::Whole);
+        }
+        match &v.role {
+            Role::Result { node, .. } => {
+                let node = &self.nodes[*node];
+                let operands = node.inputs.iter().map(|&id| self.held_formula(id)).collect();
+                let (text, hold) = write(&node.op, &node.attributes(), operands);
+                if text.chars().count() > LONGEST { (format!("{}(..)", node.name()), Hold::Whole) } else { (text, hold) }
+            }
+            _ => {
+                let text = v.number().unwrap_or_else(|| "const".into());
+                let hold = if text.starts_with('-') { Hold::Sign } else { Hold::Whole };
+                (text, hold)
+            }
+        }
+    }
+}
+
+fn number(s: Scalar) -> (String, Hold) {
+    let text = match s {
+        Scalar::Float(x) => format!("{x}"),
+        Scalar::Int(x) => format!("{x}"),
+        Scalar::Bool(x) => format!("{x}"),
+        Scalar::Complex(z) => format!("({z})"),
+    };
+    let hold = if text.starts_with('-') { Hold::Sign } else { Hold::Whole };
+    (text, hold)
+}
+
+/// Two operands with a sign between them. The right one must hold tighter where the order of computing matters.
+fn infix(a: (String, Hold), sign: &str, b: (String, Hold), hold: Hold, same_on_the_right: bool) -> (String, Hold) {
+    let left = enclosed(a, |h| h >= hold);
+    let right = enclosed(b, |h| h > hold || (h == hold && same_on_the_right));
+    (format!("{left} {sign} {right}"), hold)
+}
+
+fn enclosed((text, hold): (String, Hold), fits: impl Fn(Hold) -> bool) -> String {
+    if fits(hold) { text } else { format!("({text})") }
+}
+
+fn binary(op: Binary, a: (String, Hold), b: (String, Hold)) -> Option<(String, Hold)> {
+    // One times something is that.
+    let one = |x: &(String, Hold)| x.0 == "1";
+    Some(match op {
+        Binary::Add => infix(a, "+", b, Hold::Sum, true),
+        Binary::Sub => infix(a, "-", b, Hold::Sum, false),
+        Binary::Mul if one(&a) => b,
+        Binary::Mul if one(&b) => a,
+        Binary::Mul => infix(a, "*", b, Hold::Product, true),
+        Binary::Div(Rounding::None) => infix(a, "/", b, Hold::Product, false),
+        Binary::Pow => infix(a, "^", b, Hold::Power, false),
+        _ => return None,
+    })
+}
+
+/// The formula of a function's derivative, from what its backward operation reads.
+fn derivative(f: Unary, of: (String, Hold)) -> Option<(String, Hold)> {
+    let any = Tensor::new(1.0f64).ok()?;
+    let body = |x: &[Tensor]| {
+        let (x, y) = if f.grad_uses() == GradUses::Output { (None, Some(&x[0])) } else { (Some(&x[0]), None) };
+        unary_derivative(f, x, y)?.ok_or_else(|| Error::autograd(f.name(), "the derivative is zero"))
+    };
+    let text = enclosed(of, |h| h == Hold::Whole);
+    let graph = capture(body, &[(&text, &any)]).ok()?;
+    Some(graph.held_formula(*graph.outputs.first()?))
+}
+
+fn write(op: &Op, attributes: &str, operands: Vec<(String, Hold)>) -> (String, Hold) {
+    let known = match (op, &operands[..]) {
+        (Op::Pointwise(Pointwise::Binary(op)), [a, b]) => binary(*op, a.clone(), b.clone()),
+        (Op::Pointwise(Pointwise::WithScalar { op, scalar, reflected: false }), [a]) => binary(*op, a.clone(), number(*scalar)),
+        (Op::Pointwise(Pointwise::WithScalar { op, scalar, reflected: true }), [a]) => binary(*op, number(*scalar), a.clone()),
+        (Op::Pointwise(Pointwise::Unary(Unary::Neg)), [a]) => Some((format!("-{}", enclosed(a.clone(), |h| h > Hold::Sign)), Hold::Sign)),
+        (Op::Pointwise(Pointwise::Unary(Unary::Reciprocal)), [a]) => {
+            Some(infix(number(Scalar::Int(1)), "/", a.clone(), Hold::Product, false))
+        }
+        (Op::Pointwise(Pointwise::Unary(Unary::Square)), [a]) => Some(infix(a.clone(), "^", number(Scalar::Int(2)), Hold::Power, false)),
+        (Op::Pointwise(Pointwise::UnaryGrad(f)), [g, x]) => derivative(*f, x.clone()).and_then(|d| binary(Binary::Mul, g.clone(), d)),
+        _ => None,
+    };
+    known.unwrap_or_else(|| {
+        let mut list: Vec<String> = operands.into_iter().map(|(text, _)| text).collect();
+        list.extend(Some(attributes.to_string()).filter(|a| !a.is_empty()));
+        (format!("{}({})", op.name(), list.join(", ")), Hold::Whole)
+    })
+}
