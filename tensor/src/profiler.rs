@@ -57,6 +57,8 @@ pub struct Line {
     pub flops: u64,
     /// As above.
     pub bytes: u64,
+    /// The most bytes of CPU memory that were in use when one of them ended.
+    pub peak_memory: usize,
 }
 
 impl Profile {
@@ -73,6 +75,7 @@ impl Profile {
             line.own += e.own;
             line.flops += e.flops;
             line.bytes += e.bytes;
+            line.peak_memory = line.peak_memory.max(e.memory);
         }
         lines.sort_by_key(|l| std::cmp::Reverse(l.own));
         lines
@@ -83,22 +86,29 @@ impl Profile {
         self.events.iter().map(|e| e.memory).max().unwrap_or(0)
     }
 
-    /// The lines as a table, with rates.
+    /// The lines as a table: calls, time, arithmetic and memory traffic with their rates, and the most memory in use.
     pub fn table(&self) -> String {
-        let mut out = format!("{:<32} {:>8} {:>12} {:>6} {:>10} {:>8}\n", "operation", "calls", "time, ms", "%", "GFLOP/s", "GB/s");
+        let mut out = format!(
+            "{:<32} {:>8} {:>12} {:>6} {:>10} {:>8} {:>10} {:>8} {:>10}\n",
+            "operation", "calls", "time, ms", "%", "MFLOP", "GFLOP/s", "MB", "GB/s", "peak, MiB"
+        );
+        let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
         let wall = self.wall.as_secs_f64().max(1e-12);
         for l in self.lines() {
             let s = l.own.as_secs_f64();
             let rate = |n: u64| n as f64 / s.max(1e-12) / 1e9;
             let _ = writeln!(
                 out,
-                "{:<32} {:>8} {:>12.3} {:>6.1} {:>10.2} {:>8.2}",
+                "{:<32} {:>8} {:>12.3} {:>6.1} {:>10.2} {:>8.2} {:>10.3} {:>8.2} {:>10.1}",
                 l.name,
                 l.calls,
                 s * 1e3,
                 100.0 * s / wall,
+                l.flops as f64 / 1e6,
                 rate(l.flops),
-                rate(l.bytes)
+                l.bytes as f64 / 1e6,
+                rate(l.bytes),
+                mib(l.peak_memory)
             );
         }
         let own: f64 = self.events.iter().map(|e| e.own.as_secs_f64()).sum();
@@ -110,17 +120,17 @@ impl Profile {
             (wall - own).max(0.0) * 1e3,
             100.0 * (1.0 - own / wall).max(0.0)
         );
-        let _ = writeln!(out, "wall {:.3} ms, peak memory {:.1} MiB", wall * 1e3, self.peak_memory() as f64 / f64::from(1 << 20));
+        let _ = writeln!(out, "wall {:.3} ms, peak memory {:.1} MiB", wall * 1e3, mib(self.peak_memory()));
         out
     }
 
-    /// The events as a trace that Chrome (`chrome://tracing`) and Perfetto read.
+    /// The events as a trace that Chrome (`chrome://tracing`) and Perfetto read, with the memory in use as a curve.
     pub fn chrome_trace(&self) -> String {
         let mut out = String::from("{\"traceEvents\":[");
         for (i, e) in self.events.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
             // Names are identifiers of the vocabulary, or of users: the latter may hold anything.
-            let name = e.name.replace('\\', "\\\\").replace('"', "\\\"");
+            let name = e.name.replace(char::is_control, " ").replace('\\', "\\\\").replace('"', "\\\"");
             let _ = write!(
                 out,
                 "{comma}\n{{\"name\":\"{name}\",\"ph\":\"X\",\"pid\":0,\"tid\":{},\"ts\":{:.3},\"dur\":{:.3},\"args\":{{\"shapes\":\"{:?}\",\"flops\":{},\"bytes\":{},\"memory\":{}}}}}",
@@ -132,6 +142,8 @@ impl Profile {
                 e.bytes,
                 e.memory
             );
+            let end = (e.start + e.total).as_secs_f64() * 1e6;
+            let _ = write!(out, ",\n{{\"name\":\"memory\",\"ph\":\"C\",\"pid\":0,\"ts\":{end:.3},\"args\":{{\"bytes\":{}}}}}", e.memory);
         }
         out.push_str("\n],\"displayTimeUnit\":\"ms\"}\n");
         out

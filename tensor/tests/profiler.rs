@@ -23,10 +23,12 @@ fn counts_times_and_traces() {
     let own: Duration = p.events.iter().map(|e| e.own).sum();
     assert!(own <= p.wall && p.events.iter().all(|e| e.own <= e.total && e.start + e.total <= p.wall));
     assert!(p.peak_memory() >= 8 * 3 * 10 * 10 * 4);
+    assert_eq!(p.lines().iter().map(|l| l.peak_memory).max(), Some(p.peak_memory()));
     let table = p.table();
     assert!(table.contains("matmul") && table.contains("GFLOP/s") && table.lines().count() == p.lines().len() + 3, "{table}");
     let trace = p.chrome_trace();
     assert_eq!(trace.matches("\"ph\":\"X\"").count(), p.events.len());
+    assert_eq!(trace.matches("\"ph\":\"C\"").count(), p.events.len());
     assert!(trace.starts_with("{\"traceEvents\":[") && trace.contains("\"shapes\":\"[[32, 16], [16, 32]]\""));
     // Nothing is seen outside, and an operation that fails leaves nothing behind.
     a.exp().unwrap();

@@ -101,7 +101,8 @@ fn collect(piece: &Piece<'_>, key: Option<&str>, known: &str, out: &mut Vec<Stri
 
 /// The parameters of an operation, such as `dims=[1], keepdim=true`.
 pub(super) fn attributes(op: &Op) -> String {
-    if matches!(op, Op::Custom(_)) {
+    // These have none.
+    if matches!(op, Op::Custom(_) | Op::Matmul(_)) {
         return String::new();
     }
     let text = format!("{op:?}");

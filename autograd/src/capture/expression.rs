@@ -10,6 +10,7 @@ use super::graph::{Graph, Role};
 /// How tightly a formula holds together: operands that hold less need parentheses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Hold {
+    Comparison,
     Sum,
     Product,
     Sign,
@@ -19,6 +20,8 @@ enum Hold {
 
 /// Formulas that grow longer than this are cut: nobody reads them.
 const LONGEST: usize = 60;
+/// Likewise the parameters of one operation.
+const SHORT: usize = 24;
 
 impl Graph {
     /// The formula of a value, down to values with names.
@@ -26,11 +29,13 @@ impl Graph {
         self.held_formula(value).0
     }
 
-    /// The formula of one operation on named operands.
+    /// The formula of one operation on named operands. Long lists of parameters are left to the listing.
     pub(super) fn node_formula(&self, node: usize, names: &[String]) -> String {
         let node = &self.nodes[node];
         let operands = node.inputs.iter().map(|&id| (names[id].clone(), Hold::Whole)).collect();
-        write(&node.op, &node.attributes(), operands).0
+        let attributes = node.attributes();
+        let short = if attributes.len() <= SHORT { attributes.as_str() } else { ".." };
+        write(&node.op, short, operands).0
     }
 
     fn held_formula(&self, value: usize) -> (String, Hold) {
@@ -77,16 +82,24 @@ fn enclosed((text, hold): (String, Hold), fits: impl Fn(Hold) -> bool) -> String
 }
 
 fn binary(op: Binary, a: (String, Hold), b: (String, Hold)) -> Option<(String, Hold)> {
-    // One times something is that.
+    // One times something is that, and times a reciprocal is divided by.
     let one = |x: &(String, Hold)| x.0 == "1";
+    let divisor = b.0.strip_prefix("1 / ").filter(|_| b.1 == Hold::Product).map(|d| (d.to_string(), Hold::Whole));
     Some(match op {
         Binary::Add => infix(a, "+", b, Hold::Sum, true),
         Binary::Sub => infix(a, "-", b, Hold::Sum, false),
         Binary::Mul if one(&a) => b,
         Binary::Mul if one(&b) => a,
+        Binary::Mul if divisor.is_some() => infix(a, "/", divisor?, Hold::Product, false),
         Binary::Mul => infix(a, "*", b, Hold::Product, true),
         Binary::Div(Rounding::None) => infix(a, "/", b, Hold::Product, false),
         Binary::Pow => infix(a, "^", b, Hold::Power, false),
+        Binary::Eq => infix(a, "==", b, Hold::Comparison, false),
+        Binary::Ne => infix(a, "!=", b, Hold::Comparison, false),
+        Binary::Lt => infix(a, "<", b, Hold::Comparison, false),
+        Binary::Le => infix(a, "<=", b, Hold::Comparison, false),
+        Binary::Gt => infix(a, ">", b, Hold::Comparison, false),
+        Binary::Ge => infix(a, ">=", b, Hold::Comparison, false),
         _ => return None,
     })
 }
@@ -113,6 +126,8 @@ fn write(op: &Op, attributes: &str, operands: Vec<(String, Hold)>) -> (String, H
             Some(infix(number(Scalar::Int(1)), "/", a.clone(), Hold::Product, false))
         }
         (Op::Pointwise(Pointwise::Unary(Unary::Square)), [a]) => Some(infix(a.clone(), "^", number(Scalar::Int(2)), Hold::Power, false)),
+        // A formula is about numbers, not how they lie in memory.
+        (Op::Pointwise(Pointwise::Cast(_)), [a]) => Some(a.clone()),
         (Op::Pointwise(Pointwise::UnaryGrad(f)), [g, x]) => derivative(*f, x.clone()).and_then(|d| binary(Binary::Mul, g.clone(), d)),
         _ => None,
     };

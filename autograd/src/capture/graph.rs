@@ -161,7 +161,15 @@ impl Graph {
                 given.push((id, p.with_trace(None)));
             }
         }
-        let arguments: Vec<(&str, &Tensor)> = given.iter().map(|(id, t)| (names[*id].as_str(), t)).collect();
+        // So is the gradient that the pass starts from.
+        let result =
+            self.outputs.first().map(|&id| &self.values[id]).ok_or_else(|| Error::value("with_backward", "the function has no result"))?;
+        if result.shape.iter().product::<usize>() != 1 {
+            return Err(Error::autograd("with_backward", format!("the result must have one element, it is {}", result.type_text())));
+        }
+        let one = Tensor::ones(&result.shape[..], result.dtype)?;
+        let mut arguments: Vec<(&str, &Tensor)> = given.iter().map(|(id, t)| (names[*id].as_str(), t)).collect();
+        arguments.push(("the gradient to start from", &one));
         let whole = |handles: &[Tensor]| {
             let at = |id: usize| given.iter().position(|(g, _)| *g == id).map(|i| &handles[i]);
             let primals: Vec<&Tensor> = wanted.iter().filter_map(|&id| at(id)).collect();
@@ -170,13 +178,17 @@ impl Graph {
                 let all = self.evaluate(|id| leaf(id).or_else(|| at(id).cloned()))?;
                 all.into_iter().next().ok_or_else(|| Error::value("with_backward", "the function has no result"))
             };
-            vjp(f, &primals, None)
+            vjp(f, &primals, handles.last())
         };
         let mut graph = capture(whole, &arguments)?;
         for (&id, &output) in wanted.iter().zip(&graph.outputs[1..]) {
             graph.values[output].name.get_or_insert_with(|| format!("{}.grad", names[id]));
         }
-        let parameters: Vec<usize> = graph.inputs.split_off(self.inputs.len());
+        let mut parameters: Vec<usize> = graph.inputs.split_off(self.inputs.len());
+        if let Some(id) = parameters.pop() {
+            graph.values[id].name = None;
+            graph.values[id].role = Role::Constant(one.clone());
+        }
         for (i, (_, t)) in parameters.into_iter().zip(given.into_iter().skip(inputs.len())) {
             graph.values[i].role = Role::Parameter(t);
         }

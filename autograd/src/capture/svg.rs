@@ -1,5 +1,6 @@
 //! Drawings as SVG, laid out in layers.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use dagre::graph::{Graph as Plan, GraphOptions};
@@ -97,7 +98,7 @@ fn arrange(picture: &Picture) -> (Vec<Place>, Vec<Vec<Point>>) {
         plan.set_edge(v, w, Some(EdgeLabel { weight, ..EdgeLabel::default() }), None);
     }
     let options =
-        LayoutOptions { nodesep: 26.0, edgesep: 14.0, ranksep: 30.0, marginx: MARGIN, marginy: MARGIN, ..LayoutOptions::default() };
+        LayoutOptions { nodesep: 26.0, edgesep: 14.0, ranksep: 36.0, marginx: MARGIN, marginy: MARGIN, ..LayoutOptions::default() };
     layout(&mut plan, Some(options));
     let places: Vec<Place> = (0..picture.figures.len())
         .map(|i| {
@@ -107,50 +108,79 @@ fn arrange(picture: &Picture) -> (Vec<Place>, Vec<Vec<Point>>) {
             Place { x: at(|n| n.x), y: at(|n| n.y) + LEGEND, width, height }
         })
         .collect();
-    let lines = picture.arrows.iter().map(|arrow| {
+    let lines = route(picture, &places, |arrow| {
         let (v, w) = ends(arrow);
-        let inner = plan.edge(&v, &w, None).map(|e| &e.points[..]).unwrap_or(&[]);
-        let mut points: Vec<Point> = inner.iter().map(|p| (p.x, p.y + LEGEND)).collect();
-        if arrow.upwards {
-            points.reverse();
-        }
-        let (from, to) = (places[arrow.from], places[arrow.to]);
-        // The ends lie on rectangles; the arrow shall touch the shapes themselves.
-        let n = points.len();
-        if n < 3 {
-            points = vec![(from.x, from.y), ((from.x + to.x) / 2.0, (from.y + to.y) / 2.0), (to.x, to.y)];
-        }
-        let n = points.len().max(n);
-        points[0] = border(&picture.figures[arrow.from], from, points[1]);
-        points[n - 1] = border(&picture.figures[arrow.to], to, points[n - 2]);
-        points
+        // Between the ends are the middles of the gaps and the layers in turn; only at the layers is the line led.
+        let points = plan.edge(&v, &w, None).map(|e| &e.points[..]).unwrap_or(&[]);
+        points.iter().skip(2).step_by(2).take((points.len().max(3) - 3) / 2).map(|p| (p.x, p.y + LEGEND)).collect()
     });
-    let lines = lines.collect();
     (places, lines)
 }
 
-/// Where the line from the middle of a shape towards a point leaves it.
-fn border(figure: &Figure, p: Place, towards: Point) -> Point {
-    let (dx, dy) = (towards.0 - p.x, towards.1 - p.y);
-    let (a, b) = (p.width / 2.0, p.height / 2.0);
-    let reach = if figure.kind.is_operation() { (dx.abs() / a).max(dy.abs() / b) } else { (dx / a).hypot(dy / b) };
-    if reach <= 1.0 { (p.x, p.y + b.copysign(dy)) } else { (p.x + dx / reach, p.y + dy / reach) }
+/// The lines of the arrows: straight down through layers, bent in the gaps between, so that they touch no shape.
+fn route(picture: &Picture, places: &[Place], led: impl Fn(&Arrow) -> Vec<Point>) -> Vec<Vec<Point>> {
+    // Half the height of each layer.
+    let mut layers: BTreeMap<i64, f64> = BTreeMap::new();
+    let layer = |y: f64| (y * 4.0).round() as i64;
+    for p in places {
+        let half = layers.entry(layer(p.y)).or_default();
+        *half = half.max(p.height / 2.0);
+    }
+    let half = |y: f64| layers.get(&layer(y)).copied().unwrap_or(0.0);
+    let upper_lower = |a: &Arrow| if a.upwards { (a.to, a.from) } else { (a.from, a.to) };
+    let mut lines: Vec<Vec<Point>> = picture.arrows.iter().map(led).collect();
+    // Where along a shape's border each arrow ends: next to each other in the order of where they come from.
+    let (mut starts, mut stops) = (vec![Vec::new(); places.len()], vec![Vec::new(); places.len()]);
+    for (i, arrow) in picture.arrows.iter().enumerate() {
+        let (upper, lower) = upper_lower(arrow);
+        starts[upper].push((lines[i].first().map_or(places[lower].x, |p| p.0), i));
+        stops[lower].push((lines[i].last().map_or(places[upper].x, |p| p.0), i));
+    }
+    let mut at = vec![[0.0; 2]; lines.len()];
+    for (which, sides) in [starts, stops].iter_mut().enumerate() {
+        for (place, side) in places.iter().zip(sides) {
+            side.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let n = side.len() as f64;
+            let step = (place.width * 0.6 / n).min(16.0);
+            for (k, (_, i)) in side.iter().enumerate() {
+                at[*i][which] = (k as f64 - (n - 1.0) / 2.0) * step;
+            }
+        }
+    }
+    for ((line, arrow), at) in lines.iter_mut().zip(&picture.arrows).zip(at) {
+        let (upper, lower) = upper_lower(arrow);
+        let border = |id: usize, dx: f64, side: f64| {
+            let p = places[id];
+            let round = if picture.figures[id].kind.is_operation() { 1.0 } else { (1.0 - (2.0 * dx / p.width).powi(2)).max(0.0).sqrt() };
+            (p.x + dx, p.y + side * p.height / 2.0 * round)
+        };
+        let (start, stop) = (border(upper, at[0], 1.0), border(lower, at[1], -1.0));
+        let (top, bottom) = (places[upper].y, places[lower].y);
+        let mut points = vec![start, (start.0, top + half(top))];
+        for &(x, y) in line.iter() {
+            points.extend([(x, y - half(y)), (x, y + half(y))]);
+        }
+        points.extend([(stop.0, bottom - half(bottom)), stop]);
+        if arrow.upwards {
+            points.reverse();
+        }
+        *line = points;
+    }
+    lines
 }
 
-/// A smooth line: a uniform cubic B-spline that begins and ends in the outer points.
+/// A line through points: straight where it goes down or up, else a bend that begins and ends upright.
 fn curve(points: &[Point]) -> String {
-    let mix = |a: Point, b: Point, t: f64| (a.0 + (b.0 - a.0) * t, a.1 + (b.1 - a.1) * t);
-    let (first, last) = (points[0], points[points.len() - 1]);
-    let mut out = format!("M{:.1} {:.1}", first.0, first.1);
-    for pair in points.windows(3) {
-        let (a, b, c) = (pair[0], pair[1], pair[2]);
-        let end = mix(mix(a, b, 2.0 / 3.0), mix(b, c, 1.0 / 3.0), 0.5);
-        let (p, q) = (mix(a, b, 1.0 / 3.0), mix(a, b, 2.0 / 3.0));
-        let _ = write!(out, " C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}", p.0, p.1, q.0, q.1, end.0, end.1);
+    let mut out = format!("M{:.1} {:.1}", points[0].0, points[0].1);
+    for pair in points.windows(2) {
+        let ((ax, ay), (bx, by)) = (pair[0], pair[1]);
+        let middle = (ay + by) / 2.0;
+        let _ = if (ax - bx).abs() < 0.05 {
+            write!(out, " L{bx:.1} {by:.1}")
+        } else {
+            write!(out, " C{ax:.1} {middle:.1} {bx:.1} {middle:.1} {bx:.1} {by:.1}")
+        };
     }
-    let before = points[points.len() - 2];
-    let (p, q) = (mix(before, last, 1.0 / 3.0), mix(before, last, 2.0 / 3.0));
-    let _ = write!(out, " C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}", p.0, p.1, q.0, q.1, last.0, last.1);
     out
 }
 

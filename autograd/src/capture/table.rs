@@ -246,24 +246,20 @@ impl fmt::Display for TraceTable {
         let flat: Vec<Vec<String>> = columns.into_iter().flatten().collect();
         let widths: Vec<usize> = flat.iter().map(|c| c.iter().map(|t| width(t)).max().unwrap_or(0)).collect();
         let height = flat.first().map_or(0, Vec::len);
+        let mut lines = Vec::new();
         for i in 0..height {
             let mut line = String::new();
             for (j, (column, &w)) in flat.iter().zip(&widths).enumerate() {
-                let gap = if j == 0 {
-                    ""
-                } else if j % 2 == 0 {
-                    "  |  "
-                } else {
-                    "  "
-                };
+                let gap = ["  |  ", "  "][j % 2];
                 let pad = " ".repeat(w - width(&column[i]));
                 // Formulas to the left, values to the right.
                 line += &if j % 2 == 0 { format!("{gap}{}{pad}", column[i]) } else { format!("{gap}{pad}{}", column[i]) };
             }
-            writeln!(f, "{}", line.trim_end())?;
-            if i == 0 {
-                writeln!(f, "{}", "-".repeat(widths.iter().sum::<usize>() + 2 * widths.len().div_ceil(2) + 5 * (widths.len() / 2 - 1)))?;
-            }
+            lines.push(line.trim_end().trim_start_matches("  |  ").to_string());
+        }
+        lines.insert(1.min(height), "-".repeat(lines.iter().map(|l| width(l)).max().unwrap_or(0)));
+        for line in lines {
+            writeln!(f, "{line}")?;
         }
         Ok(())
     }

@@ -56,3 +56,39 @@ impl Forward for LeNet5 {
         self.fc3.forward(&x)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rushlight_autograd::{Autograd, capture};
+    use rushlight_tensor::profile;
+
+    use super::*;
+
+    #[test]
+    fn its_graph_with_names_and_gradients() {
+        let net = LeNet5::new(10).unwrap();
+        let (x, y) = (Tensor::randn([4, 1, 28, 28], ()).unwrap(), Tensor::new([3i64, 0, 9, 3]).unwrap());
+        let loss = |x: &[Tensor]| net.forward(&x[0])?.cross_entropy(&y);
+        let named = net.named_parameters();
+        let graph = capture(loss, &[("images", &x)]).unwrap().with_parameters(named.iter().map(|(n, p)| (n.clone(), p.tensor())));
+        assert_eq!(graph.run(&[&x]).unwrap()[0].to_vec::<f32>().unwrap(), loss(&[x.clone()]).unwrap().to_vec::<f32>().unwrap());
+        // Every parameter is there by its name, and its gradient is that of the tape.
+        let whole = graph.with_backward(&[&x]).unwrap();
+        let (dot, svg) = (whole.dot(), whole.svg());
+        let gradients = whole.run(&[&x]).unwrap();
+        let (_, seen) = profile(|| loss(&[x.clone()])?.backward());
+        assert_eq!(gradients.len(), 1 + named.len());
+        for ((name, p), g) in named.iter().zip(&gradients[1..]) {
+            assert!(dot.contains(&format!("\"{name}\\n")) && dot.contains(&format!("\"{name}.grad\\n")), "{name}");
+            assert!(svg.contains(&format!(">{name}<")) && svg.contains(&format!(">{name}.grad<")), "{name}");
+            assert_eq!(g.to_vec::<f32>().unwrap(), p.grad().unwrap().to_vec::<f32>().unwrap(), "{name}");
+        }
+        // What was captured is what ran.
+        let trace: serde_json::Value = serde_json::from_str(&seen.chrome_trace()).unwrap();
+        let events = trace["traceEvents"].as_array().unwrap();
+        let ran = |name: &str| events.iter().filter(|e| e["ph"] == "X" && e["name"] == name).count();
+        for name in ["conv2d", "max_pool2d_backward", "relu_backward", "linear", "cross_entropy_backward"] {
+            assert_eq!(ran(name), whole.nodes.iter().filter(|n| n.name() == name).count(), "{name}");
+        }
+    }
+}
