@@ -18,6 +18,7 @@ const CHECKS: &[(&str, &str, &[(&str, &str)])] = &[
     ("lints with cuda", "clippy -p rushlight --all-targets --features cuda -- -D warnings", &[]),
     ("tensor alone", "check -p rushlight-tensor --no-default-features", &[]),
     ("tensor with cuda", "check -p rushlight-tensor --features cuda", &[]),
+    ("autograd alone", "check -p rushlight-autograd --no-default-features", &[]),
     ("tests", "test --workspace", &[]),
     ("kernels without SIMD", "test -p rushlight-backend-cpu -p rushlight-tensor -p rushlight-autograd", &[("RUSHLIGHT_SIMD", "portable")]),
     ("kernels with AVX2", "test -p rushlight-backend-cpu -p rushlight-tensor -p rushlight-autograd", &[("RUSHLIGHT_SIMD", "avx2")]),

@@ -24,9 +24,10 @@ const LONGEST: usize = 60;
 const SHORT: usize = 24;
 
 impl Graph {
-    /// The formula of a value, down to values with names.
-    pub(super) fn formula(&self, value: usize) -> String {
-        self.held_formula(value).0
+    /// The formulas of the outputs, down to values with names.
+    pub(super) fn formulas(&self) -> Vec<String> {
+        let all = self.held_formulas();
+        self.outputs.iter().map(|&id| all[id].0.clone()).collect()
     }
 
     /// The formula of one operation on named operands. Long lists of parameters are left to the listing.
@@ -38,24 +39,27 @@ impl Graph {
         write(&node.op, short, operands).0
     }
 
-    fn held_formula(&self, value: usize) -> (String, Hold) {
-        let v = &self.values[value];
-        if let Some(name) = &v.name {
-            return (name.clone(), Hold::Whole);
+    /// The formulas of all values; what an operation reads has a place before what it makes.
+    fn held_formulas(&self) -> Vec<(String, Hold)> {
+        let mut all: Vec<(String, Hold)> = Vec::with_capacity(self.values.len());
+        for v in &self.values {
+            let formula = match (&v.name, &v.role) {
+                (Some(name), _) => (name.clone(), Hold::Whole),
+                (None, Role::Result { node, .. }) => {
+                    let node = &self.nodes[*node];
+                    let operands = node.inputs.iter().map(|&id| all[id].clone()).collect();
+                    let (text, hold) = write(&node.op, &node.attributes(), operands);
+                    if text.chars().count() > LONGEST { (format!("{}(..)", node.name()), Hold::Whole) } else { (text, hold) }
+                }
+                _ => {
+                    let text = v.number().unwrap_or_else(|| "const".into());
+                    let hold = if text.starts_with('-') { Hold::Sign } else { Hold::Whole };
+                    (text, hold)
+                }
+            };
+            all.push(formula);
         }
-        match &v.role {
-            Role::Result { node, .. } => {
-                let node = &self.nodes[*node];
-                let operands = node.inputs.iter().map(|&id| self.held_formula(id)).collect();
-                let (text, hold) = write(&node.op, &node.attributes(), operands);
-                if text.chars().count() > LONGEST { (format!("{}(..)", node.name()), Hold::Whole) } else { (text, hold) }
-            }
-            _ => {
-                let text = v.number().unwrap_or_else(|| "const".into());
-                let hold = if text.starts_with('-') { Hold::Sign } else { Hold::Whole };
-                (text, hold)
-            }
-        }
+        all
     }
 }
 
@@ -113,7 +117,7 @@ fn derivative(f: Unary, of: (String, Hold)) -> Option<(String, Hold)> {
     };
     let text = enclosed(of, |h| h == Hold::Whole);
     let graph = capture(body, &[(&text, &any)]).ok()?;
-    Some(graph.held_formula(*graph.outputs.first()?))
+    graph.held_formulas().get(*graph.outputs.first()?).cloned()
 }
 
 fn write(op: &Op, attributes: &str, operands: Vec<(String, Hold)>) -> (String, Hold) {

@@ -103,7 +103,7 @@ impl<'a> Local<'a> {
             }
         }
         let results = local.run(&points)?;
-        Ok(local.outputs.iter().zip(results).map(|(&id, t)| (local.formula(id), t)).collect())
+        Ok(local.formulas().into_iter().zip(results).collect())
     }
 }
 

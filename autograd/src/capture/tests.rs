@@ -137,7 +137,7 @@ fn constants_parameters_and_the_backward_graph() {
     let text = whole.to_string();
     assert!(text.contains("# backward") && text.contains("fc.weight.grad: f64[2, 3]") && text.contains("fc.bias.grad: f64[2]"), "{text}");
     assert!(whole.inputs.len() == 1 && matches!(whole.values[1].role, Role::Parameter(_)));
-    f(&[x.clone()]).unwrap().backward().unwrap();
+    f(std::slice::from_ref(&x)).unwrap().backward().unwrap();
     let run = whole.run(&[&x]).unwrap();
     assert_eq!(values(&run[1]), values(&w.grad().unwrap()));
     assert_eq!(values(&run[2]), values(&b.grad().unwrap()));

@@ -71,12 +71,12 @@ mod tests {
         let loss = |x: &[Tensor]| net.forward(&x[0])?.cross_entropy(&y);
         let named = net.named_parameters();
         let graph = capture(loss, &[("images", &x)]).unwrap().with_parameters(named.iter().map(|(n, p)| (n.clone(), p.tensor())));
-        assert_eq!(graph.run(&[&x]).unwrap()[0].to_vec::<f32>().unwrap(), loss(&[x.clone()]).unwrap().to_vec::<f32>().unwrap());
+        assert_eq!(graph.run(&[&x]).unwrap()[0].to_vec::<f32>().unwrap(), loss(std::slice::from_ref(&x)).unwrap().to_vec::<f32>().unwrap());
         // Every parameter is there by its name, and its gradient is that of the tape.
         let whole = graph.with_backward(&[&x]).unwrap();
         let (dot, svg) = (whole.dot(), whole.svg());
         let gradients = whole.run(&[&x]).unwrap();
-        let (_, seen) = profile(|| loss(&[x.clone()])?.backward());
+        let (_, seen) = profile(|| loss(std::slice::from_ref(&x))?.backward());
         assert_eq!(gradients.len(), 1 + named.len());
         for ((name, p), g) in named.iter().zip(&gradients[1..]) {
             assert!(dot.contains(&format!("\"{name}\\n")) && dot.contains(&format!("\"{name}.grad\\n")), "{name}");
