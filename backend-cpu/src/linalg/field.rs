@@ -7,11 +7,43 @@ use std::sync::Arc;
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Result, Storage};
 
 use crate::buffer::{CpuBuffer, Plain, cpu, typed, typed_mut};
+use crate::gemm::{Bias, Output, Strided, product};
 use crate::shape::contiguous;
+
+/// A row-major matrix inside of another: element `[0, 0]` is the first, and rows are `step` apart.
+#[derive(Clone, Copy)]
+pub(super) struct Mat<'a, T> {
+    pub(super) data: &'a [T],
+    pub(super) step: usize,
+}
+
+impl<'a, T> Mat<'a, T> {
+    /// The part that begins at an element.
+    pub(super) fn at(self, row: usize, column: usize) -> Mat<'a, T> {
+        Mat { data: &self.data[row * self.step + column..], step: self.step }
+    }
+}
+
+#[cfg(feature = "linalg")]
+pub(super) use rushlight_backend_cpu_linalg::Spectral;
+
+/// Without the feature `linalg` every number will do.
+#[cfg(not(feature = "linalg"))]
+pub(super) trait Spectral {}
+#[cfg(not(feature = "linalg"))]
+impl<T> Spectral for T {}
 
 /// `f64` or `Complex64`.
 pub(super) trait Field:
-    Plain + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self> + AddAssign + SubAssign
+    Plain
+    + Spectral
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
 {
     const ZERO: Self;
     const ONE: Self;
@@ -25,6 +57,8 @@ pub(super) trait Field:
     fn conj(self) -> Self;
     fn scale(self, by: f64) -> Self;
     fn abs(self) -> f64;
+    /// `C += A B`, C of `m x n` with rows `step` apart, A of `m x k`.
+    fn add_product(c: &mut [Self], step: usize, a: Mat<'_, Self>, b: Mat<'_, Self>, m: usize, n: usize, k: usize) -> Result<()>;
 
     fn square(self) -> f64 {
         self.re() * self.re() + self.im() * self.im()
@@ -65,6 +99,17 @@ impl Field for f64 {
     fn abs(self) -> f64 {
         f64::abs(self)
     }
+    fn add_product(c: &mut [f64], step: usize, a: Mat<'_, f64>, b: Mat<'_, f64>, m: usize, n: usize, k: usize) -> Result<()> {
+        if m * n * k == 0 {
+            return Ok(());
+        }
+        assert!(n <= step && c.len() >= (m - 1) * step + n, "linalg: sizes of a product");
+        let a = Strided { data: a.data, start: 0, line_step: a.step as isize, k_step: 1 };
+        let b = Strided { data: b.data, start: 0, line_step: 1, k_step: b.step as isize };
+        let out = Output { data: c.as_mut_ptr(), strides: (step as isize, 1), accumulate: true, bias: Bias::None, relu: false };
+        // SAFETY: the elements lie inside of `c`, as asserted, which is borrowed.
+        unsafe { product(m, n, k, a, b, out) }
+    }
 }
 
 impl Field for Complex64 {
@@ -99,6 +144,29 @@ impl Field for Complex64 {
     fn abs(self) -> f64 {
         self.re.hypot(self.im)
     }
+    fn add_product(c: &mut [Self], step: usize, a: Mat<'_, Self>, b: Mat<'_, Self>, m: usize, n: usize, k: usize) -> Result<()> {
+        if m * n * k == 0 {
+            return Ok(());
+        }
+        // Four products of the parts.
+        let parts = |x: Mat<'_, Self>, rows: usize, columns: usize| -> (Vec<f64>, Vec<f64>) {
+            x.data.chunks(x.step).take(rows).flat_map(|row| &row[..columns]).map(|x| (x.re, x.im)).unzip()
+        };
+        let ((ar, ai), (br, bi)) = (parts(a, m, k), parts(b, k, n));
+        let minus: Vec<f64> = ai.iter().map(|x| -x).collect();
+        let (mut re, mut im) = (vec![0.0; m * n], vec![0.0; m * n]);
+        for (to, a, b) in [(&mut re, &ar, &br), (&mut im, &ar, &bi)] {
+            f64::add_product(to, n, Mat { data: a, step: k }, Mat { data: b, step: n }, m, n, k)?;
+        }
+        f64::add_product(&mut re, n, Mat { data: &minus, step: k }, Mat { data: &bi, step: n }, m, n, k)?;
+        f64::add_product(&mut im, n, Mat { data: &ai, step: k }, Mat { data: &br, step: n }, m, n, k)?;
+        for (row, (re, im)) in c.chunks_mut(step).zip(re.chunks_exact(n).zip(im.chunks_exact(n))) {
+            for (c, (&re, &im)) in row.iter_mut().zip(re.iter().zip(im)) {
+                *c += Complex64::new(re, im);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// All elements of an input in row-major order.
@@ -130,26 +198,31 @@ pub(super) fn store_ints(values: &[i32]) -> Result<Storage> {
 }
 
 /// `y -= a * x`, element by element.
-#[inline]
-pub(super) fn subtract<T: Field>(y: &mut [T], a: T, x: &[T]) {
+#[inline(always)]
+pub(super) fn axpy<T: Field>(y: &mut [T], a: T, x: &[T]) {
     for (y, &x) in y.iter_mut().zip(x) {
         *y -= a * x;
     }
 }
 
 /// `sum conj(x) y`.
-#[inline]
+#[inline(always)]
 pub(super) fn inner<T: Field>(x: &[T], y: &[T]) -> T {
-    // Four sums side by side, so that they need not wait for each other.
-    let mut sums = [T::ZERO; 4];
-    let (xs, ys) = (x.chunks_exact(4), y.chunks_exact(4));
+    // Sums side by side, so that they need not wait for each other.
+    let mut sums = [T::ZERO; 16];
+    let (xs, ys) = (x.chunks_exact(16), y.chunks_exact(16));
     let rest = xs.remainder().iter().zip(ys.remainder()).fold(T::ZERO, |s, (&x, &y)| s + x.conj() * y);
     for (x, y) in xs.zip(ys) {
-        for i in 0..4 {
+        for i in 0..16 {
             sums[i] += x[i].conj() * y[i];
         }
     }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] = sums[i] + sums[i + half];
+        }
+    }
+    sums[0] + rest
 }
 
 /// The Euclidean norm, without overflow.
@@ -165,11 +238,18 @@ pub(super) fn norm<T: Field>(x: &[T]) -> f64 {
     largest * x.iter().map(|x| x.scale(1.0 / largest).square()).sum::<f64>().sqrt()
 }
 
-/// The transpose of a row-major `m x n` matrix: its columns one after the other.
+/// The transpose of a row-major `m x n` matrix: its columns one after the other. By tiles, so that lines of the cache are used whole.
 pub(super) fn transposed<T: Field>(a: &[T], m: usize, n: usize) -> Vec<T> {
-    let mut out = Vec::with_capacity(m * n);
-    for j in 0..n {
-        out.extend((0..m).map(|i| a[i * n + j]));
+    const TILE: usize = 8;
+    let mut out = vec![T::ZERO; m * n];
+    for i0 in (0..m).step_by(TILE) {
+        for j0 in (0..n).step_by(TILE) {
+            for j in j0..(j0 + TILE).min(n) {
+                for (i, to) in (i0..m).zip(&mut out[j * m + i0..(j * m + m).min(j * m + i0 + TILE)]) {
+                    *to = a[i * n + j];
+                }
+            }
+        }
     }
     out
 }

@@ -1,106 +1,144 @@
-//! Eliminations: LU, Cholesky, triangular systems. Matrices are row-major, so that the innermost loops run along rows.
+//! Eliminations with exchanges of rows: by halves of the columns, so that nearly all work is in matrix products. Matrices are row-major.
 
-use super::field::{Field, inner, subtract};
+use std::ops::Range;
 
-/// `P L U` in place of an `m x n` matrix: pivots, counted from 0, and the place of the first that is 0.
-pub(super) fn lu<T: Field>(a: &mut [T], m: usize, n: usize, pivot: bool) -> (Vec<usize>, Option<usize>) {
+use rushlight_backend::Result;
+
+use super::BASE;
+use super::field::{Field, Mat, axpy, transposed};
+use super::triangular::triangular;
+use crate::simd::dispatch;
+
+/// `P L U`, with L and U in place of the matrix.
+#[derive(Default)]
+pub(super) struct Lu {
+    /// The row that each was exchanged with, counted from 0.
+    pub(super) pivots: Vec<usize>,
+    /// The place of the first pivot that is 0.
+    pub(super) singular: Option<usize>,
+}
+
+/// `P L U` in place of an `m x n` matrix.
+pub(super) fn lu<T: Field>(a: &mut [T], m: usize, n: usize, pivot: bool) -> Result<Lu> {
     let k = m.min(n);
-    let mut pivots = Vec::with_capacity(k);
-    let mut singular = None;
-    for j in 0..k {
-        let mut best = j;
-        if pivot {
-            // LAPACK's magnitude of a complex number here: |re| + |im|.
-            let size = |i: usize| a[i * n + j].re().abs() + a[i * n + j].im().abs();
-            for i in j + 1..m {
-                if size(i) > size(best) {
-                    best = i;
-                }
-            }
-        }
-        pivots.push(best);
+    let mut found = Lu::default();
+    if k == 0 {
+        return Ok(found);
+    }
+    columns(a, (m, n), 0..k, pivot, &mut found)?;
+    if n > k {
+        eliminate(a, (m, n), 0..k, k..n)?;
+    }
+    Ok(found)
+}
+
+/// Factors some columns, from the diagonal down; those to their left have been eliminated.
+fn columns<T: Field>(a: &mut [T], size: (usize, usize), range: Range<usize>, pivot: bool, found: &mut Lu) -> Result<()> {
+    if range.len() <= BASE {
+        panel(a, size, range, pivot, found);
+        return Ok(());
+    }
+    let middle = range.start + (range.len() / 2).next_multiple_of(BASE);
+    columns(a, size, range.start..middle, pivot, found)?;
+    eliminate(a, size, range.start..middle, middle..range.end)?;
+    columns(a, size, middle..range.end, pivot, found)
+}
+
+/// What factored columns mean for others to their right: `U12 = L11^-1 A12`, `A22 -= L21 U12`.
+fn eliminate<T: Field>(a: &mut [T], (m, n): (usize, usize), done: Range<usize>, right: Range<usize>) -> Result<()> {
+    let (k, width) = (done.len(), right.len());
+    let mut u = Vec::with_capacity(k * width);
+    for row in a.chunks_exact(n).take(done.end).skip(done.start) {
+        u.extend_from_slice(&row[right.clone()]);
+    }
+    triangular(Mat { data: a, step: n }.at(done.start, done.start), k, &mut u, width, false, true)?;
+    for (row, solved) in a.chunks_exact_mut(n).skip(done.start).zip(u.chunks_exact_mut(width)) {
+        row[right.clone()].copy_from_slice(solved);
+        solved.iter_mut().for_each(|x| *x = -*x);
+    }
+    if m == done.end {
+        return Ok(());
+    }
+    let l: Vec<T> = a.chunks_exact(n).skip(done.end).flat_map(|row| &row[done.clone()]).copied().collect();
+    let below = &mut a[done.end * n + right.start..];
+    T::add_product(below, n, Mat { data: &l, step: k }, Mat { data: &u, step: width }, m - done.end, width, k)
+}
+
+/// A few columns, which are copied to lie one after the other. Rows are exchanged over the whole matrix.
+fn panel<T: Field>(a: &mut [T], (m, n): (usize, usize), range: Range<usize>, pivot: bool, found: &mut Lu) {
+    let (from, height) = (range.start, m - range.start);
+    let mut part: Vec<T> = Vec::with_capacity(range.len() * height);
+    for c in range.clone() {
+        part.extend(a.chunks_exact(n).skip(from).map(|row| row[c]));
+    }
+    for j in 0..range.len() {
+        let best = if pivot { j + largest(&part[j * height + j..(j + 1) * height]) } else { j };
+        found.pivots.push(from + best);
         if best != j {
-            let (upper, lower) = a.split_at_mut(best * n);
-            upper[j * n..][..n].swap_with_slice(&mut lower[..n]);
+            part.chunks_exact_mut(height).for_each(|column| column.swap(j, best));
+            let (upper, lower) = a.split_at_mut((from + best) * n);
+            upper[(from + j) * n..][..n].swap_with_slice(&mut lower[..n]);
         }
-        let (upper, lower) = a.split_at_mut((j + 1) * n);
-        let row = &upper[j * n..];
-        if row[j] == T::ZERO {
-            singular = singular.or(Some(j));
+        if part[j * height + j] == T::ZERO {
+            found.singular = found.singular.or(Some(from + j));
             continue;
         }
-        for below in lower.chunks_exact_mut(n) {
-            let factor = below[j] / row[j];
-            below[j] = factor;
-            if factor != T::ZERO {
-                subtract(&mut below[j + 1..], factor, &row[j + 1..]);
-            }
-        }
+        step(&mut part[j * height..], height, j);
     }
-    (pivots, singular)
+    for (row, solved) in a.chunks_exact_mut(n).skip(from).zip(transposed(&part, range.len(), height).chunks_exact(range.len())) {
+        row[range.clone()].copy_from_slice(solved);
+    }
 }
 
-/// The lower Cholesky factor in place; the order of the first minor that is not positive definite. The upper triangle becomes 0.
-pub(super) fn cholesky<T: Field>(a: &mut [T], n: usize) -> Option<usize> {
-    for i in 0..n {
-        let (above, row) = a.split_at_mut(i * n);
-        let row = &mut row[..n];
-        for j in 0..i {
-            let other = &above[j * n..][..n];
-            let sum = row[j] - inner(&other[..j], &row[..j]);
-            row[j] = sum / other[j];
+/// The first of the largest in magnitude, which for complex numbers is LAPACK's here: |re| + |im|.
+fn largest<T: Field>(column: &[T]) -> usize {
+    let (mut best, mut most) = (0, None);
+    for (i, x) in column.iter().enumerate() {
+        let size = x.re().abs() + x.im().abs();
+        if most.is_none_or(|most| size > most) {
+            (best, most) = (i, Some(size));
         }
-        let square = row[i].re() - inner(&row[..i], &row[..i]).re();
-        if square.is_nan() || square <= 0.0 {
-            return Some(i + 1);
-        }
-        row[i] = T::of(square.sqrt());
-        row[i + 1..].fill(T::ZERO);
     }
-    None
+    best
 }
 
-/// The solution of a triangular system in place of `b`, `n x k`.
-pub(super) fn triangular<T: Field>(a: &[T], n: usize, b: &mut [T], k: usize, upper: bool, unit: bool) {
-    if k == 0 {
-        return;
-    }
-    for step in 0..n {
-        let i = if upper { n - 1 - step } else { step };
-        let (before, rest) = b.split_at_mut(i * k);
-        let (row, after) = rest.split_at_mut(k);
-        if upper {
-            for j in i + 1..n {
-                subtract(row, a[i * n + j], &after[(j - i - 1) * k..][..k]);
-            }
-        } else {
-            for j in 0..i {
-                subtract(row, a[i * n + j], &before[j * k..][..k]);
-            }
-        }
-        if !unit {
-            row.iter_mut().for_each(|x| *x = *x / a[i * n + i]);
+dispatch! {
+    /// Eliminates below row `j` of the first column, in all columns.
+    fn step<T: Field>(part: &mut [T], height: usize, j: usize) = step_body;
+}
+
+#[inline(always)]
+fn step_body<T: Field, const FMA: bool>(part: &mut [T], height: usize, j: usize) {
+    let (first, others) = part.split_at_mut(height);
+    let (top, below) = first.split_at_mut(j + 1);
+    let d = top[j];
+    below.iter_mut().for_each(|x| *x = *x / d);
+    for column in others.chunks_exact_mut(height) {
+        let (top, rest) = column.split_at_mut(j + 1);
+        if top[j] != T::ZERO {
+            axpy(rest, top[j], below);
         }
     }
 }
 
 /// The solution of `A X = B` in place of `b`; the place of the first pivot that is 0, and then `b` means nothing.
-pub(super) fn solve<T: Field>(a: &mut [T], n: usize, b: &mut [T], k: usize) -> Option<usize> {
-    let (pivots, singular) = lu(a, n, n, true);
+pub(super) fn solve<T: Field>(a: &mut [T], n: usize, b: &mut [T], k: usize) -> Result<Option<usize>> {
+    let Lu { pivots, singular } = lu(a, n, n, true)?;
     for (i, &p) in pivots.iter().enumerate() {
         if p != i {
             let (upper, lower) = b.split_at_mut(p * k);
             upper[i * k..][..k].swap_with_slice(&mut lower[..k]);
         }
     }
-    triangular(a, n, b, k, false, true);
-    triangular(a, n, b, k, true, false);
-    singular
+    let factors = Mat { data: a, step: n };
+    triangular(factors, n, b, k, false, true)?;
+    triangular(factors, n, b, k, true, false)?;
+    Ok(singular)
 }
 
 /// Sign (or phase) and logarithm of the magnitude of the determinant, and the determinant.
-pub(super) fn determinant<T: Field>(a: &mut [T], n: usize) -> (T, f64, T) {
-    let (pivots, _) = lu(a, n, n, true);
+pub(super) fn determinant<T: Field>(a: &mut [T], n: usize) -> Result<(T, f64, T)> {
+    let pivots = lu(a, n, n, true)?.pivots;
     let odd = pivots.iter().enumerate().filter(|&(i, &p)| i != p).count() % 2 == 1;
     let (mut sign, mut log) = (if odd { -T::ONE } else { T::ONE }, 0.0);
     let mut det = sign;
@@ -111,5 +149,5 @@ pub(super) fn determinant<T: Field>(a: &mut [T], n: usize) -> (T, f64, T) {
         sign = if size == 0.0 { T::ZERO } else { sign * d.scale(1.0 / size) };
         log += size.ln();
     }
-    (sign, log, det)
+    Ok((sign, log, det))
 }

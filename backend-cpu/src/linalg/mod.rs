@@ -1,10 +1,16 @@
-//! Linear algebra: textbook algorithms on one matrix at a time, the matrices of a batch on all threads.
+//! Linear algebra on one matrix at a time, the matrices of a batch on all threads.
+//!
+//! Eliminations and QR are written here, as recursions or blocks whose work is matrix products ([`Field::add_product`]), so that they keep LAPACK's
+//! conventions to the letter (pivots, the signs of complex reflections, what happens at a pivot of 0). Eigenvalues and singular values are faer's
+//! ([`spectrum`]).
 
-mod eigh;
+mod cholesky;
 mod field;
 mod lu;
 mod qr;
-mod svd;
+mod spectrum;
+mod triangular;
+
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +19,12 @@ use std::sync::{Mutex, PoisonError};
 use rushlight_backend::op::Linalg;
 use rushlight_backend::{Arg, Complex64, Error, Meta, Result, Storages};
 
-use self::field::{Field, load, store, store_ints, transposed};
+use self::field::{Field, Mat, load, store, store_ints, transposed};
+use self::spectrum::{Svd, eigh, svd};
 use crate::threads::par_for;
+
+/// Up to how many rows and columns a factorisation goes element by element.
+const BASE: usize = 16;
 
 /// The results of one matrix: elements of its dtype, real numbers, integers. Which of them an operation has is its own affair.
 #[derive(Clone, Default)]
@@ -52,7 +62,7 @@ fn run_in<T: Field>(op: &Linalg, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result
     }
     let k = inputs.get(1).and_then(|b| b.shape().last().copied()).unwrap_or(0);
     let sizes = Sizes { m, n, k };
-    let results: Vec<Mutex<Option<Parts<T>>>> = (0..batch).map(|_| Mutex::new(None)).collect();
+    let results: Vec<Mutex<Result<Option<Parts<T>>>>> = (0..batch).map(|_| Mutex::new(Ok(None))).collect();
     par_for(batch, |i| {
         let a = &a[i * m * n..][..m * n];
         let parts = match op {
@@ -64,7 +74,7 @@ fn run_in<T: Field>(op: &Linalg, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result
     let mut all = Parts::<T>::default();
     let mut infos = Vec::with_capacity(batch);
     for result in results {
-        let Some(parts) = result.into_inner().unwrap_or_else(PoisonError::into_inner) else {
+        let Some(parts) = result.into_inner().unwrap_or_else(PoisonError::into_inner)? else {
             let name = rushlight_backend::Op::from(*op).name();
             return Err(Error::value(name, "did not converge: the matrix has elements that are not finite"));
         };
@@ -108,79 +118,81 @@ fn counted(place: Option<usize>) -> i32 {
     place.map_or(0, |p| p as i32 + 1)
 }
 
-/// One matrix.
-fn one<T: Field>(op: &Linalg, a: &[T], b: &[T], Sizes { m, n, k }: Sizes) -> Option<Parts<T>> {
+/// One matrix; `None` if an iteration did not converge.
+fn one<T: Field>(op: &Linalg, a: &[T], b: &[T], Sizes { m, n, k }: Sizes) -> Result<Option<Parts<T>>> {
     let mut parts = Parts::default();
     match op {
         Linalg::Cholesky { upper, .. } => {
             let mut l = if *upper { transposed(a, n, n).into_iter().map(T::conj).collect() } else { a.to_vec() };
-            parts.info = lu::cholesky(&mut l, n).map_or(0, |order| order as i32);
+            parts.info = cholesky::cholesky(&mut l, n)?.map_or(0, |order| order as i32);
             parts.first = l;
         }
         Linalg::Triangular { upper, unit } => {
             let mut x = b.to_vec();
-            lu::triangular(a, n, &mut x, k, *upper, *unit);
+            triangular::triangular(Mat { data: a, step: n }, n, &mut x, k, *upper, *unit)?;
             parts.first = x;
         }
         Linalg::Lu { pivot } => {
             let mut f = a.to_vec();
-            let (pivots, singular) = lu::lu(&mut f, m, n, *pivot);
+            let lu::Lu { pivots, singular } = lu::lu(&mut f, m, n, *pivot)?;
             parts.ints = pivots.into_iter().map(|p| p as i32 + 1).collect();
             parts.info = counted(singular);
             parts.first = f;
         }
         Linalg::Solve { .. } => {
             let mut x = b.to_vec();
-            parts.info = counted(lu::solve(&mut a.to_vec(), n, &mut x, k));
+            parts.info = counted(lu::solve(&mut a.to_vec(), n, &mut x, k)?);
             parts.first = x;
         }
-        Linalg::Det => parts.first.push(lu::determinant(&mut a.to_vec(), n).2),
+        Linalg::Det => parts.first.push(lu::determinant(&mut a.to_vec(), n)?.2),
         Linalg::SlogDet => {
-            let (sign, log, _) = lu::determinant(&mut a.to_vec(), n);
+            let (sign, log, _) = lu::determinant(&mut a.to_vec(), n)?;
             parts.first.push(sign);
             parts.real.push(log);
         }
         Linalg::Qr { complete } => {
             let q = if *complete { m } else { m.min(n) };
             let mut columns = transposed(a, m, n);
-            let taus = qr::factor(&mut columns, m, n);
-            parts.first = transposed(&qr::product(&columns, m, &taus, q), q, m);
-            parts.second = (0..q * n).map(|at| (at / n, at % n)).map(|(i, j)| if i <= j { columns[j * m + i] } else { T::ZERO }).collect();
+            let taus = qr::factor(&mut columns, m, n)?;
+            parts.first = transposed(&qr::product(&columns, m, &taus, q)?, q, m);
+            let mut r = transposed(&columns, n, m);
+            r.truncate(q * n);
+            for (i, row) in r.chunks_exact_mut(n.max(1)).enumerate() {
+                row[..i.min(n)].fill(T::ZERO);
+            }
+            parts.second = r;
         }
         Linalg::Eigh => {
-            let (w, v) = eigh::eigh(a, n)?;
+            let Some((w, v)) = eigh(a, n)? else { return Ok(None) };
             parts.real = w;
             parts.first = transposed(&v, n, n);
         }
         Linalg::Svd { full } => {
-            let svd::Svd { u, s, v } = svd::svd(&transposed(a, m, n), m, n, *full)?;
-            let count = |of: usize| if *full { of } else { m.min(n) };
-            parts.first = transposed(&u, count(m), m);
+            let Some(Svd { u, s, v }) = svd(a, m, n, *full)? else { return Ok(None) };
+            let columns = if *full { m } else { m.min(n) };
+            parts.first = transposed(&u, columns, m);
             parts.real = s;
             parts.second = v.into_iter().map(T::conj).collect();
         }
-        Linalg::Pinv { .. } => return None,
+        Linalg::Pinv { .. } => return Ok(None),
     }
-    Some(parts)
+    Ok(Some(parts))
 }
 
 /// `V diag(1 / S) U^H` over the singular values that count.
-fn pinv<T: Field>(a: &[T], Sizes { m, n, .. }: Sizes, hermitian: bool, atol: f64, rtol: f64) -> Option<Parts<T>> {
-    let (u, s, v) = if hermitian {
-        let (w, v) = eigh::eigh(a, n)?;
-        (v.clone(), w, v)
-    } else {
-        let svd::Svd { u, s, v } = svd::svd(&transposed(a, m, n), m, n, false)?;
-        (u, s, v)
-    };
+fn pinv<T: Field>(a: &[T], Sizes { m, n, .. }: Sizes, hermitian: bool, atol: f64, rtol: f64) -> Result<Option<Parts<T>>> {
+    let found = if hermitian { eigh(a, n)?.map(|(s, v)| Svd { u: v.clone(), s, v }) } else { svd(a, m, n, false)? };
+    let Some(Svd { u, s, v }) = found else { return Ok(None) };
     let largest = s.iter().fold(0.0f64, |l, s| l.max(s.abs()));
     let cut = atol.max(rtol * largest);
-    let mut out = vec![T::ZERO; n * m];
-    for (j, &s) in s.iter().enumerate().filter(|(_, s)| s.abs() > cut) {
-        let u: Vec<T> = u[j * m..][..m].iter().map(|x| x.conj()).collect();
-        for (row, &x) in out.chunks_exact_mut(m).zip(&v[j * n..][..n]) {
-            field::subtract(row, -x.scale(1.0 / s), &u);
+    let uh: Vec<T> = u.into_iter().map(T::conj).collect();
+    let mut scaled = transposed(&v, s.len(), n);
+    for row in scaled.chunks_exact_mut(s.len().max(1)) {
+        for (x, s) in row.iter_mut().zip(&s) {
+            *x = if s.abs() > cut { x.scale(1.0 / s) } else { T::ZERO };
         }
     }
-    Some(Parts { first: out, ..Parts::default() })
+    let mut out = vec![T::ZERO; n * m];
+    T::add_product(&mut out, m, Mat { data: &scaled, step: s.len() }, Mat { data: &uh, step: m }, n, m, s.len())?;
+    Ok(Some(Parts { first: out, ..Parts::default() }))
 }
