@@ -8,6 +8,7 @@ mod buffer;
 mod conv;
 mod create;
 mod fft;
+pub mod files;
 mod gemm;
 mod index;
 mod linalg;

@@ -103,25 +103,58 @@ impl<D: Dataset + 'static> DataLoader<D> {
     /// # Errors
     /// If the batch size is 0, or both a sampler and `shuffle` are given.
     pub fn iter(&self) -> Result<Batches<D>> {
+        self.begin(0)
+    }
+
+    /// Goes on with a pass whose [`state`](Batches::state) was saved: begins it again, from the random state that it began with, and leaves out the batches
+    /// that were taken, of which only the order is drawn. The default generator is afterwards as before; a generator of the loader's own is where the pass
+    /// has left it.
+    ///
+    /// The batches are those that the pass would have given if its order follows from the generator of the loader, or the default one: a sampler with another
+    /// generator must be set back by whoever made it.
+    ///
+    /// # Errors
+    /// If the bytes are no state of a pass, or as [`iter`](DataLoader::iter).
+    pub fn resume(&self, state: &[u8]) -> Result<Batches<D>> {
+        let wrong = || Error::value("DataLoader", format!("resume: {} bytes are no state of a pass", state.len()));
+        let (taken, random) = state.split_first_chunk::<8>().ok_or_else(wrong)?;
+        let taken = usize::try_from(u64::from_le_bytes(*taken)).ok().filter(|&n| n <= self.len()).ok_or_else(wrong)?;
+        let generator = self.generator.as_ref().unwrap_or(default_generator());
+        let now = generator.get_state();
+        generator.set_state(random)?;
+        let batches = self.begin(taken);
+        if self.generator.is_none() {
+            generator.set_state(&now)?;
+        }
+        batches
+    }
+
+    /// Begins a pass and leaves out its first batches.
+    fn begin(&self, skip: usize) -> Result<Batches<D>> {
         if self.batch_size == 0 {
             return Err(Error::value("DataLoader", "the batch size must not be 0"));
         }
         if self.shuffle && self.sampler.is_some() {
             return Err(Error::value("DataLoader", "a sampler and `shuffle` exclude each other"));
         }
+        let generator = self.generator.as_ref().unwrap_or(default_generator());
+        let random = generator.get_state();
         // PyTorch draws a base seed for its workers at the beginning of every pass, whether it has workers or not.
-        self.generator.as_ref().unwrap_or(default_generator()).lock().next_u64();
+        generator.lock().next_u64();
         let order = match &self.sampler {
             Some(sampler) => sampler.pass()?,
             None if self.shuffle => RandomSampler::new(self.dataset.len()).generator(self.generator.clone()).pass()?,
             None => SequentialSampler(self.dataset.len()).pass()?,
         };
-        let groups = Groups { order, size: self.batch_size, drop_last: self.drop_last };
-        let remaining = self.len();
-        Ok(match self.workers {
-            0 => Batches { remaining, inner: Inner::Here { dataset: self.dataset.clone(), groups } },
-            n => Batches { remaining, inner: Inner::Workers(Workers::start(self.dataset.clone(), groups, n, self.prefetch)) },
-        })
+        let mut groups = Groups { order, size: self.batch_size, drop_last: self.drop_last };
+        for _ in 0..skip {
+            groups.next().transpose()?;
+        }
+        let inner = match self.workers {
+            0 => Inner::Here { dataset: self.dataset.clone(), groups },
+            n => Inner::Workers(Workers::start(self.dataset.clone(), groups, n, self.prefetch)),
+        };
+        Ok(Batches { taken: skip, remaining: self.len().saturating_sub(skip), random, inner })
     }
 }
 
@@ -146,13 +179,36 @@ impl Iterator for Groups {
 
 /// One pass over a dataset: an iterator of batches.
 pub struct Batches<D: Dataset + 'static> {
+    taken: usize,
     remaining: usize,
+    /// The state of the generator when the pass began.
+    random: Vec<u8>,
     inner: Inner<D>,
 }
 
 enum Inner<D: Dataset + 'static> {
     Here { dataset: Arc<D>, groups: Groups },
     Workers(Workers<BatchOf<D>>),
+}
+
+impl<D: Dataset + 'static> Batches<D> {
+    /// Where the pass stands, as bytes for a checkpoint: [`DataLoader::resume`] goes on from there.
+    ///
+    /// ```
+    /// use rushlight_data::DataLoader;
+    /// let loader = DataLoader::new(0..10usize).batch_size(4).shuffle(true);
+    /// let mut batches = loader.iter()?;
+    /// batches.next();
+    /// let mut again = loader.resume(&batches.state())?;
+    /// let rest = |b: &mut dyn Iterator<Item = _>| b.map(|x: rushlight_tensor::Result<rushlight_tensor::Tensor>| x?.to_vec::<i64>()).collect::<rushlight_tensor::Result<Vec<_>>>();
+    /// assert_eq!(rest(&mut again)?, rest(&mut batches)?);
+    /// # Ok::<(), rushlight_tensor::Error>(())
+    /// ```
+    pub fn state(&self) -> Vec<u8> {
+        let mut state = (self.taken as u64).to_le_bytes().to_vec();
+        state.extend(&self.random);
+        state
+    }
 }
 
 impl<D: Dataset + 'static> Iterator for Batches<D> {
@@ -163,6 +219,7 @@ impl<D: Dataset + 'static> Iterator for Batches<D> {
             Inner::Here { dataset, groups } => groups.next().map(|indices| dataset.batch(&indices?)),
             Inner::Workers(workers) => workers.next(),
         };
+        self.taken += usize::from(batch.is_some());
         self.remaining = self.remaining.saturating_sub(1);
         batch
     }

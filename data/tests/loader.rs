@@ -89,3 +89,28 @@ fn samplers() -> Result<()> {
     assert_eq!(subset, [5, 6, 7]);
     Ok(())
 }
+
+#[test]
+fn a_pass_goes_on_where_it_was_saved() -> Result<()> {
+    let rest = |batches: &mut dyn Iterator<Item = Result<Tensor>>| batches.map(|b| b?.to_vec::<i64>()).collect::<Result<Vec<_>>>();
+    for workers in [0, 2] {
+        for taken in [0, 1, 4, 7] {
+            // The generator of the loader is the only one that is drawn from: other tests use the default one at the same time.
+            let loader = |g: Generator| DataLoader::new(0..20usize).batch_size(3).shuffle(true).generator(g).workers(workers);
+            let first = loader(Generator::new(5));
+            let mut batches = first.iter()?;
+            batches.by_ref().take(taken).try_for_each(|b| b.map(|_| ()))?;
+            let second = loader(Generator::new(6));
+            let mut again = second.resume(&batches.state())?;
+            assert_eq!(again.size_hint(), batches.size_hint());
+            assert_eq!(rest(&mut again)?, rest(&mut batches)?);
+            // And so do the passes that follow.
+            assert_eq!(all(&second)?, all(&first)?);
+        }
+    }
+    let loader = DataLoader::new(0..20usize);
+    for bytes in [vec![], vec![0; 8], vec![255; 8 + Generator::STATE_LEN]] {
+        assert!(loader.resume(&bytes).unwrap_err().to_string().contains("state"));
+    }
+    Ok(())
+}

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use rushlight_tensor::{DType, Device, Result, Tensor};
+use rushlight_tensor::{DType, Device, Result, Tensor, files, safetensors};
 
 use crate::state::{self, LoadReport, StateDict};
 use crate::walk::{Part, walk};
-use crate::{Buffer, Mode, Momentum, Parameter, files, repr};
+use crate::{Buffer, Mode, Momentum, Parameter, repr};
 
 /// Sees the direct parts of a module, each with the name of its field.
 pub trait Visitor {
@@ -134,6 +134,11 @@ pub trait Module {
         state::load(self, state, strict)
     }
 
+    /// Which keys of a state dict do not fit the module: what [`load_state_dict`](Module::load_state_dict) would object to. Nothing is changed.
+    fn compare_state_dict(&self, state: &[(String, Tensor)]) -> LoadReport {
+        state::compare(self, state)
+    }
+
     /// Writes the state dict to a safetensors file. An existing file is replaced in one step, when the new one is complete.
     ///
     /// # Errors
@@ -142,7 +147,7 @@ pub trait Module {
     where
         Self: Sized,
     {
-        files::save_safetensors(&self.state_dict(), path)
+        safetensors::save_safetensors(&self.state_dict(), path)
     }
 
     /// Loads the state dict from a safetensors file, strictly.
@@ -154,7 +159,7 @@ pub trait Module {
         Self: Sized,
     {
         let path = path.as_ref();
-        state::load(self, &files::load_safetensors(path)?, true).map_err(|e| files::in_file(path, &e))?;
+        state::load(self, &safetensors::load_safetensors(path)?, true).map_err(|e| files::in_file(path, &e))?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Parameters as cells, state dicts, files.
 
 use rushlight_autograd::Autograd;
-use rushlight_nn::{Buffer, Module, Parameter, load_safetensors, save_safetensors};
+use rushlight_nn::{Buffer, Module, Parameter, SafeTensors, load_safetensors, save_safetensors, save_safetensors_with};
 use rushlight_tensor::{Complex64, DType, Device, Result, Tensor};
 
 #[derive(Module)]
@@ -116,6 +116,15 @@ fn what_does_not_fit_is_named_and_nothing_changes() -> Result<()> {
     assert_eq!((report.missing, report.unexpected), (vec!["inner.count".to_owned()], vec!["extra.weight".to_owned()]));
     assert_eq!(values(&m)[0], 35.0);
 
+    // All shapes that differ are listed.
+    let both: Vec<_> = m.state_dict().into_iter().map(|(k, t)| Ok((k, t.unsqueeze(0)?))).collect::<Result<_>>()?;
+    let report = m.compare_state_dict(&both);
+    assert_eq!(report.mismatched.len(), both.len());
+    assert_eq!((&report.mismatched[0].key, &report.mismatched[0].saved), (&both[0].0, &both[0].1.shape().to_vec()));
+    let error = m.load_state_dict(&both, false).unwrap_err().to_string();
+    assert!(both.iter().all(|(k, _)| error.contains(&format!("`{k}` is [1"))), "{error}");
+    assert!(m.compare_state_dict(&m.state_dict()).is_empty());
+
     let wrong = [("bias".to_owned(), Tensor::zeros([2, 1], ())?)];
     let error = m.load_state_dict(&wrong, false).unwrap_err().to_string();
     assert!(error.contains("`bias` is [2, 1] in the state dict, [2] in the module"), "{error}");
@@ -154,6 +163,14 @@ fn files() -> Result<()> {
         let (_, back) = loaded.iter().find(|(n, _)| n == name).unwrap();
         assert_eq!((back.dtype(), back.shape(), back.to_bytes()?), (tensor.dtype(), tensor.shape(), tensor.to_bytes()?));
     }
+
+    // One tensor at a time, and facts beside them.
+    save_safetensors_with(&[("x".to_owned(), x.t()?)], &[("format", "pt")], &path)?;
+    let file = SafeTensors::open(&path)?;
+    assert_eq!((file.names(), file.shape("x"), file.metadata()["format"].as_str()), (vec!["x".to_owned()], Some(&[3, 2][..]), "pt"));
+    assert_eq!(file.tensor("x")?.to_vec::<f64>()?, [0.0, 3.0, 1.0, 0.0, 2.0, 5.0]);
+    let error = file.tensor("y").unwrap_err().to_string();
+    assert!(error.contains("model.safetensors") && error.contains("no tensor `y`"), "{error}");
     Ok(())
 }
 
@@ -175,5 +192,25 @@ fn errors_name_the_file() -> Result<()> {
     let twice = [("a".to_owned(), Tensor::zeros(1, ())?), ("a".to_owned(), Tensor::zeros(1, ())?)];
     says(save_safetensors(&twice, &path).unwrap_err(), &["`a`", "twice"]);
     says(save_safetensors(&twice[..1], dir.path().join("none").join("x.safetensors")).unwrap_err(), &["x.safetensors"]);
+    Ok(())
+}
+
+#[test]
+fn no_changed_byte_of_a_safetensors_file_panics() -> Result<()> {
+    let x = Tensor::arange(0, 6, 1, DType::F32)?.reshape([2, 3])?;
+    let tensors = [("x".to_owned(), x.clone()), ("truth".to_owned(), x.gt(2.0)?), ("empty".to_owned(), Tensor::zeros([0, 4], DType::I64)?)];
+    let file = rushlight_tensor::safetensors::safetensors_bytes(&tensors, &[("format", "pt")])?;
+    assert_eq!(rushlight_nn::parse_safetensors(&file)?.0.len(), 3);
+    for i in 0..file.len() {
+        assert!(rushlight_nn::parse_safetensors(&file[..i]).is_err());
+        for change in [1, 2, 0x10, 0x80, 0xff, file[i] ^ b'9', file[i] ^ b'"', file[i] ^ b']'] {
+            let mut changed = file.clone();
+            changed[i] ^= change;
+            // Loading may succeed, with other values; printing them must be possible then.
+            if let Ok((state, metadata)) = rushlight_nn::parse_safetensors(&changed) {
+                drop(format!("{state:?} {metadata:?}"));
+            }
+        }
+    }
     Ok(())
 }

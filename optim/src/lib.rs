@@ -36,6 +36,7 @@ mod rprop;
 pub mod sched;
 mod sgd;
 mod state;
+mod training;
 mod wolfe;
 
 pub use adadelta::{Adadelta, AdadeltaBuilder, AdadeltaOptions};
@@ -55,6 +56,7 @@ pub use rmsprop::{RMSprop, RmsPropBuilder, RmsPropOptions};
 pub use rprop::{Rprop, RpropBuilder, RpropOptions};
 pub use sched::Scheduler;
 pub use sgd::{SGD, SgdBuilder, SgdOptions};
+pub use training::TrainingState;
 
 use rushlight_nn::Parameter;
 use rushlight_nn::checkpoint::Value;

@@ -10,6 +10,8 @@ use rushlight_optim::{
 };
 use rushlight_tensor::{Result, Tensor};
 
+mod training;
+
 fn start() -> Result<Vec<Parameter>> {
     Ok(vec![Parameter::new(Tensor::new([1.0f64, -2.0, 3.0])?)?, Parameter::new(Tensor::new([[0.5f64, 0.25]])?)?])
 }

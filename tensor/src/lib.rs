@@ -21,11 +21,14 @@ mod defaults;
 mod device;
 mod display;
 mod door;
+pub mod files;
 mod npy;
 mod operand;
 mod operators;
 mod ops;
 mod profiler;
+#[cfg(feature = "safetensors")]
+pub mod safetensors;
 mod sizes;
 mod tensor;
 mod tracer;

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod conformance;
+mod interop;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ enum Job {
     Conformance(conformance::Options),
     /// Timed workloads, one JSON line each.
     Bench(bench::Options),
+    /// Exchange files with PyTorch, and compare the embeddings of published weights.
+    Interop(interop::Options),
 }
 
 fn main() -> ExitCode {
@@ -31,5 +34,6 @@ fn main() -> ExitCode {
         Job::Ci(options) => ci::run(&options),
         Job::Conformance(options) => conformance::run(&options),
         Job::Bench(options) => bench::run(&options),
+        Job::Interop(options) => interop::run(&options),
     }
 }

@@ -9,6 +9,7 @@ use super::zip::Parsed;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Global {
     OrderedDict,
+    Counter,
     RebuildTensor,
     RebuildTensorV3,
     RebuildParameter,
@@ -46,9 +47,39 @@ pub(super) fn storage_class(dtype: DType) -> &'static str {
     STORAGES.iter().find(|(_, d)| *d == dtype).map_or("UntypedStorage", |(name, _)| name)
 }
 
-pub(super) fn find(module: &str, name: &str) -> Option<Global> {
+/// What PyTorch's own files may name, and we have nothing for: the beginning of the name, and what it is.
+const FOREIGN: [(&str, &str); 14] = [
+    ("torch._utils._rebuild_sparse_tensor", "a sparse tensor"),
+    ("torch._utils._rebuild_qtensor", "a quantized tensor"),
+    ("torch._utils._rebuild_nested_tensor", "a nested tensor"),
+    ("torch._utils._rebuild_meta_tensor", "a tensor without memory (of the device `meta`)"),
+    ("torch._utils._rebuild_wrapper_subclass", "a tensor of a class of its own"),
+    ("torch._utils._rebuild_device_tensor", "a tensor of a device that we do not have"),
+    ("torch.serialization._get_layout", "a layout, which only sparse tensors have"),
+    ("torch.float", "a dtype that tensors do not have here"),
+    ("torch.uint", "a dtype that tensors do not have here"),
+    ("torch.complex32", "a dtype that tensors do not have here"),
+    ("torch.quint", "a quantized dtype"),
+    ("torch.qint", "a quantized dtype"),
+    ("torch.per_", "a scheme of quantization"),
+    ("numpy", "an object of NumPy, which PyTorch refuses as well: save a tensor or a number instead"),
+];
+
+/// What a pickle names.
+pub(super) fn find(module: &str, name: &str) -> Parsed<Global> {
+    known(module, name).ok_or_else(|| {
+        let full = format!("{module}.{name}");
+        match FOREIGN.iter().find(|(start, _)| full.starts_with(start)) {
+            Some((_, what)) => format!("names `{full}`, {what}: not supported"),
+            None => format!("names `{full}`, which is not allowed: nothing is run or looked up"),
+        }
+    })
+}
+
+fn known(module: &str, name: &str) -> Option<Global> {
     Some(match (module, name) {
         ("collections", "OrderedDict") => Global::OrderedDict,
+        ("collections", "Counter") => Global::Counter,
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::RebuildTensor,
         ("torch._utils", "_rebuild_tensor_v3") => Global::RebuildTensorV3,
         ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Global::RebuildParameter,
@@ -70,10 +101,10 @@ pub(super) fn find(module: &str, name: &str) -> Option<Global> {
 }
 
 /// What a persistent id names: `("storage", class, key, location, count)`.
-pub(super) fn storage(arena: &Arena, id: Id) -> Parsed<StorageRef> {
+pub(super) fn storage(arena: &mut Arena, id: Id) -> Parsed<StorageRef> {
     let wrong = || "a persistent id that is no storage".to_string();
     let items = arena.items(id).map_err(|_| wrong())?;
-    let (&[tag, class, key, _, count], rest) = items.split_first_chunk::<5>().ok_or_else(wrong)?;
+    let (&[tag, class, key, location, count], rest) = items.split_first_chunk::<5>().ok_or_else(wrong)?;
     if arena.str(tag).map_err(|_| wrong())? != "storage" {
         return Err(wrong());
     }
@@ -82,8 +113,12 @@ pub(super) fn storage(arena: &Arena, id: Id) -> Parsed<StorageRef> {
         return Err("a storage that is a view of another".to_string());
     }
     let Node::Global(Global::Storage(dtype)) = arena.get(class) else { return Err(wrong()) };
-    let numel = u64::try_from(arena.int(count).map_err(|_| wrong())?).map_err(|_| "a storage of negative size".to_string())?;
-    Ok(StorageRef { key: arena.str(key).map_err(|_| wrong())?.to_string(), dtype: *dtype, numel })
+    let (dtype, count) = (*dtype, arena.int(count).map_err(|_| wrong())?);
+    let numel = u64::try_from(count).map_err(|_| "a storage of negative size".to_string())?;
+    let [key, location] = [key, location].map(|id| arena.str(id).map(str::to_string).map_err(|_| wrong()));
+    let (key, location) = (key?, location?);
+    arena.spend(key.len() + location.len())?;
+    Ok(StorageRef { key, dtype, numel, location })
 }
 
 /// What comes of calling a global with a tuple of arguments.
@@ -94,7 +129,21 @@ pub(super) fn call(arena: &mut Arena, function: Id, args: Id) -> Parsed<Id> {
     let Node::Tuple(args) = arena.get(args) else {
         return Err("a call without a tuple of arguments".to_string());
     };
-    apply(arena, global, &args.clone())
+    let args = args.clone();
+    arena.spend(cost(arena, &args))?;
+    apply(arena, global, &args)
+}
+
+/// The bytes that a call with these arguments may copy.
+fn cost(arena: &Arena, args: &[Id]) -> usize {
+    let one = |&id: &Id| match arena.get(id) {
+        Node::Str(s) => s.len(),
+        Node::Bytes(b) => b.len(),
+        Node::List(items) | Node::Tuple(items) => 8 * items.len(),
+        Node::Dict(entries) => 8 * entries.len(),
+        _ => 1,
+    };
+    args.iter().map(one).sum::<usize>() + 8 * args.len()
 }
 
 fn apply(arena: &mut Arena, global: Global, args: &[Id]) -> Parsed<Id> {
@@ -108,9 +157,15 @@ fn apply(arena: &mut Arena, global: Global, args: &[Id]) -> Parsed<Id> {
             };
             Node::Dict(arena.items(items)?.iter().map(pair).collect::<Parsed<_>>()?)
         }
-        (Global::RebuildTensor, &[storage, offset, size, stride, ..]) => tensor(arena, [storage, offset, size, stride], None)?,
+        // A count is written as a dict.
+        (Global::Counter, []) => Node::Dict(Vec::new()),
+        (Global::Counter, &[entries]) => match arena.get(entries) {
+            Node::Dict(entries) => Node::Dict(entries.clone()),
+            _ => return Err(wrong()),
+        },
+        (Global::RebuildTensor, &[storage, offset, size, stride, ..]) => tensor(arena, [storage, offset, size, stride], None, args.get(6))?,
         (Global::RebuildTensorV3, &[storage, offset, size, stride, _, _, dtype, ..]) => match arena.get(dtype) {
-            Node::Global(Global::DType(d)) => tensor(arena, [storage, offset, size, stride], Some(*d))?,
+            Node::Global(Global::DType(d)) => tensor(arena, [storage, offset, size, stride], Some(*d), args.get(7))?,
             _ => return Err("a tensor's dtype that is none".to_string()),
         },
         (Global::RebuildParameter, &[data, ..]) => {
@@ -125,6 +180,7 @@ fn apply(arena: &mut Arena, global: Global, args: &[Id]) -> Parsed<Id> {
                 return Err("a tensor rebuilt by something else".to_string());
             };
             let args = arena.items(args)?.to_vec();
+            arena.spend(cost(arena, &args))?;
             return apply(arena, inner, &args);
         }
         (Global::Size, &[sizes]) => Node::Tuple(arena.items(sizes)?.to_vec()),
@@ -156,14 +212,27 @@ fn latin1(text: &str) -> Parsed<Vec<u8>> {
     text.chars().map(|c| u8::try_from(u32::from(c)).map_err(|_| "bytes with a character beyond latin-1".to_string())).collect()
 }
 
-fn tensor(arena: &Arena, [storage, offset, size, stride]: [Id; 4], dtype: Option<DType>) -> Parsed<Node> {
+/// A tensor of a storage, an offset, sizes and strides. `metadata` may say that it is a conjugate or a negative.
+fn tensor(arena: &Arena, [storage, offset, size, stride]: [Id; 4], dtype: Option<DType>, metadata: Option<&Id>) -> Parsed<Node> {
     let Node::Storage(storage) = arena.get(storage) else {
         return Err("a tensor without a storage".to_string());
     };
     let dtype = dtype.or(storage.dtype).ok_or("a tensor without a dtype")?;
-    let (size, stride) = (arena.ints(size)?, arena.ints(stride)?);
-    if size.len() != stride.len() || size.len() > 64 {
-        return Err(format!("a tensor with {} sizes and {} strides", size.len(), stride.len()));
+    let [sizes, strides] = [size, stride].map(|id| arena.items(id).map_or(0, <[Id]>::len));
+    if sizes != strides || sizes > 64 {
+        return Err(format!("a tensor with {sizes} sizes and {strides} strides"));
     }
-    Ok(Node::Tensor(TensorRef { storage: storage.clone(), dtype, offset: arena.int(offset)?, size, stride }))
+    let (size, stride) = (arena.ints(size)?, arena.ints(stride)?);
+    let (mut conj, mut neg) = (false, false);
+    if let Some(Node::Dict(facts)) = metadata.map(|&id| arena.get(id)) {
+        let truth = |id: Id| matches!(arena.get(id), Node::Bool(true));
+        for &(key, value) in facts {
+            match arena.str(key) {
+                Ok("conj") => conj = truth(value),
+                Ok("neg") => neg = truth(value),
+                _ => {}
+            }
+        }
+    }
+    Ok(Node::Tensor(Box::new(TensorRef { storage: storage.clone(), dtype, offset: arena.int(offset)?, size, stride, conj, neg })))
 }

@@ -27,21 +27,55 @@ mod zip;
 use std::fs;
 use std::path::Path;
 
-use rushlight_tensor::{Error, Result};
+use rushlight_tensor::files::{in_file, map, replace};
+use rushlight_tensor::{Device, Error, Result};
 
 use crate::StateDict;
-use crate::files::replace;
 
 pub use value::Value;
 
-/// Reads a file that `torch.save` has written (`.pt`, `.pth`), in its format or the one before, or [`save`].
+const LOAD: &str = "checkpoint::load";
+
+/// Where tensors of a file go: PyTorch's `map_location`.
+#[derive(Clone, Copy)]
+pub enum MapLocation<'a> {
+    /// All to one device.
+    To(Device),
+    /// Each to the device that it was on when it was saved.
+    Saved,
+    /// Each to the device that a function gives for the name of the one that it was on, such as `cuda:0`.
+    By(&'a dyn Fn(&str) -> Result<Device>),
+}
+
+impl MapLocation<'_> {
+    fn device(self, saved: &str) -> Result<Device> {
+        match self {
+            MapLocation::To(device) => Ok(device),
+            MapLocation::By(f) => f(saved),
+            MapLocation::Saved => match saved.split_once(':').unwrap_or((saved, "0")) {
+                ("cpu", _) => Ok(Device::cpu()),
+                ("cuda", n) => Device::cuda(n.parse().map_err(|_| Error::device(LOAD, format!("no device `{saved}`")))?),
+                _ => Err(Error::device(LOAD, format!("a tensor of device `{saved}`: say with `MapLocation` where it is to go"))),
+            },
+        }
+    }
+}
+
+/// Reads a file that `torch.save` has written (`.pt`, `.pth`), in its format or the one before, or [`save`]. All tensors go to the CPU.
 ///
 /// # Errors
 /// If the file cannot be read, is cut or corrupt, or holds anything but tensors and plain values.
 pub fn load(path: impl AsRef<Path>) -> Result<Value> {
+    load_with(path, MapLocation::To(Device::cpu()))
+}
+
+/// As [`load`], with a say in where tensors go.
+///
+/// # Errors
+/// As `load`, and if there is no such device.
+pub fn load_with(path: impl AsRef<Path>, location: MapLocation<'_>) -> Result<Value> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|e| Error::io("checkpoint::load", format!("{}: {e}", path.display())))?;
-    read::parse(&bytes).map_err(|e| Error::format("checkpoint::load", format!("{}: {e}", path.display())))
+    load_bytes_with(&map(LOAD, path)?, location).map_err(|e| in_file(path, &e))
 }
 
 /// As [`load`], from the bytes of a file.
@@ -49,7 +83,15 @@ pub fn load(path: impl AsRef<Path>) -> Result<Value> {
 /// # Errors
 /// If they are cut or corrupt, or hold anything but tensors and plain values.
 pub fn load_bytes(bytes: &[u8]) -> Result<Value> {
-    read::parse(bytes).map_err(|e| Error::format("checkpoint::load", e))
+    load_bytes_with(bytes, MapLocation::To(Device::cpu()))
+}
+
+/// As [`load_with`], from the bytes of a file.
+///
+/// # Errors
+/// As `load_bytes`, and if there is no such device.
+pub fn load_bytes_with(bytes: &[u8], location: MapLocation<'_>) -> Result<Value> {
+    read::parse(bytes, location).map_err(|e| Error::format(LOAD, e))
 }
 
 /// Writes a file that `torch.load` opens, also with `weights_only=True`. It appears in one step when it is complete: a crash leaves the old one, or none.

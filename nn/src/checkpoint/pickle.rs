@@ -3,6 +3,7 @@
 //! Values lie in an arena and refer to each other by number, so that no depth of nesting and no cycle can hurt while they are read.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::globals::{self, Global};
 use super::zip::Parsed;
@@ -25,8 +26,8 @@ pub(super) enum Node {
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Global(Global),
-    Storage(StorageRef),
-    Tensor(TensorRef),
+    Storage(Rc<StorageRef>),
+    Tensor(Box<TensorRef>),
 }
 
 /// A storage that a pickle names.
@@ -36,16 +37,22 @@ pub(super) struct StorageRef {
     /// `None`: bytes whose dtype the tensor gives.
     pub(super) dtype: Option<rushlight_tensor::DType>,
     pub(super) numel: u64,
+    /// The device that it was on.
+    pub(super) location: String,
 }
 
 /// A tensor on a storage.
 #[derive(Clone, Debug)]
 pub(super) struct TensorRef {
-    pub(super) storage: StorageRef,
+    pub(super) storage: Rc<StorageRef>,
     pub(super) dtype: rushlight_tensor::DType,
     pub(super) offset: i64,
     pub(super) size: Vec<i64>,
     pub(super) stride: Vec<i64>,
+    /// Whether the elements are the conjugates of the storage's.
+    pub(super) conj: bool,
+    /// Whether they are the negatives.
+    pub(super) neg: bool,
 }
 
 /// The most bytes of an integer: Python's have no end, ours that are worth keeping do.
@@ -54,6 +61,8 @@ const LONGEST: usize = 1024;
 /// What a run has made.
 pub(super) struct Arena {
     nodes: Vec<Node>,
+    /// The bytes that calls may still copy: a few bytes of pickle can copy a long value again and again.
+    budget: usize,
 }
 
 impl Arena {
@@ -71,9 +80,15 @@ impl Arena {
         &mut self.nodes[id as usize]
     }
 
+    /// Counts bytes that a call copies.
+    pub(super) fn spend(&mut self, bytes: usize) -> Parsed<()> {
+        self.budget = self.budget.checked_sub(bytes).ok_or("calls make the contents far larger than the file")?;
+        Ok(())
+    }
+
     /// The storages of all tensors, by key.
     pub(super) fn storages(&self) -> HashMap<&str, &StorageRef> {
-        self.nodes.iter().filter_map(|n| if let Node::Storage(s) = n { Some((s.key.as_str(), s)) } else { None }).collect()
+        self.nodes.iter().filter_map(|n| if let Node::Storage(s) = n { Some((s.key.as_str(), &**s)) } else { None }).collect()
     }
 
     pub(super) fn int(&self, id: Id) -> Parsed<i64> {
@@ -111,7 +126,7 @@ pub(super) struct Machine<'a> {
 
 /// Runs a pickle at the start of the bytes: the arena, the value, and how many bytes it took.
 pub(super) fn run(bytes: &[u8]) -> Parsed<(Arena, Id, usize)> {
-    let arena = Arena { nodes: Vec::new() };
+    let arena = Arena { nodes: Vec::new(), budget: (64 << 20) + 16 * bytes.len() };
     let mut m = Machine { bytes, at: 0, arena, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     loop {
         let at = m.at;
@@ -229,9 +244,7 @@ impl<'a> Machine<'a> {
     }
 
     fn global(&mut self, module: &str, name: &str) -> Parsed<()> {
-        let global = globals::find(module, name)
-            .ok_or_else(|| format!("names `{module}.{name}`, which is not allowed: nothing is run or looked up"))?;
-        self.push(Node::Global(global))
+        self.push(Node::Global(globals::find(module, name)?))
     }
 
     fn tuple(&mut self, n: usize) -> Parsed<()> {
@@ -305,11 +318,8 @@ impl<'a> Machine<'a> {
                 self.str(n)
             }
             b'V' => {
-                let text = self.line()?;
-                if text.contains('\\') {
-                    return Err("an escape in a string of protocol 0".to_string());
-                }
-                self.push(Node::Str(text.to_string()))
+                let text = unescaped(self.line()?)?;
+                self.push(Node::Str(text))
             }
             b'U' => {
                 let n = usize::from(self.byte()?);
@@ -441,8 +451,8 @@ impl<'a> Machine<'a> {
             }
             b'Q' => {
                 let id = self.pop()?;
-                let storage = globals::storage(&self.arena, id)?;
-                self.push(Node::Storage(storage))
+                let storage = globals::storage(&mut self.arena, id)?;
+                self.push(Node::Storage(Rc::new(storage)))
             }
             other => Err(format!("opcode {other:#04x} is not known or not allowed")),
         }
@@ -457,30 +467,80 @@ fn integer(bytes: &[u8]) -> Node {
         whole[..bytes.len()].copy_from_slice(bytes);
         return Node::Int(i64::from_le_bytes(whole));
     }
-    let mut magnitude = bytes.to_vec();
+    // The magnitude in words of 32 bits, the least significant first.
+    let fill = if negative { 0xff } else { 0 };
+    let word = |part: &[u8]| u32::from_le_bytes(std::array::from_fn(|i| part.get(i).copied().unwrap_or(fill)));
+    let mut words: Vec<u32> = bytes.chunks(4).map(word).collect();
     if negative {
         // The complement plus one.
         let mut carry = true;
-        for b in &mut magnitude {
-            let (sum, over) = (!*b).overflowing_add(u8::from(carry));
-            (*b, carry) = (sum, over);
+        for w in &mut words {
+            (*w, carry) = (!*w).overflowing_add(u32::from(carry));
         }
     }
-    // Divided by ten again and again, the most significant byte first.
-    let mut digits = Vec::new();
-    while magnitude.iter().any(|&b| b != 0) {
-        let mut rest = 0u32;
-        for b in magnitude.iter_mut().rev() {
-            let whole = rest << 8 | u32::from(*b);
-            (*b, rest) = ((whole / 10) as u8, whole % 10);
+    // Divided by a thousand million again and again.
+    let mut groups = Vec::new();
+    while words.iter().any(|&w| w != 0) {
+        let mut rest = 0u64;
+        for w in words.iter_mut().rev() {
+            let whole = rest << 32 | u64::from(*w);
+            (*w, rest) = ((whole / 1_000_000_000) as u32, whole % 1_000_000_000);
         }
-        digits.push(b'0' + rest as u8);
+        groups.push(rest);
+    }
+    let mut text = if negative { "-".to_string() } else { String::new() };
+    text += &groups.pop().unwrap_or(0).to_string();
+    groups.iter().rev().for_each(|g| text += &format!("{g:09}"));
+    text.parse().map_or(Node::Big(text), Node::Int)
+}
+
+/// The bytes of an integer in decimal digits, in two's complement: the inverse of [`integer`].
+pub(super) fn integer_bytes(digits: &str) -> Vec<u8> {
+    let (negative, digits) = digits.strip_prefix('-').map_or((false, digits), |d| (true, d));
+    let mut bytes = vec![0u8];
+    for digit in digits.bytes().filter(u8::is_ascii_digit) {
+        let mut carry = u32::from(digit - b'0');
+        for b in &mut bytes {
+            let whole = u32::from(*b) * 10 + carry;
+            (*b, carry) = (whole as u8, whole >> 8);
+        }
+        if carry > 0 {
+            bytes.push(carry as u8);
+        }
+    }
+    if bytes.last().is_some_and(|b| b & 0x80 != 0) {
+        bytes.push(0);
     }
     if negative {
-        digits.push(b'-');
+        let mut carry = true;
+        for b in &mut bytes {
+            (*b, carry) = (!*b).overflowing_add(u8::from(carry));
+        }
     }
-    digits.reverse();
-    decimal(&String::from_utf8_lossy(&digits)).unwrap_or(Node::Int(0))
+    bytes
+}
+
+/// A string of protocol 0, in which `\\u` and four hexadecimal digits, or `\\U` and eight, are characters.
+fn unescaped(text: &str) -> Parsed<String> {
+    let mut parts = text.split('\\');
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let digits = match part.as_bytes().first() {
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            _ => 0,
+        };
+        if digits == 0 {
+            // A backslash that begins no character stands for itself.
+            out.push('\\');
+            out.push_str(part);
+            continue;
+        }
+        let code = part.get(1..=digits).and_then(|d| u32::from_str_radix(d, 16).ok()).and_then(char::from_u32);
+        out.push(code.ok_or("an escape in a string that is no character")?);
+        out.push_str(&part[digits + 1..]);
+    }
+    Ok(out)
 }
 
 /// An integer in decimal digits.

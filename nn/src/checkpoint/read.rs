@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use rushlight_tensor::{Complex64, DType, Device, Layout, Tensor};
+use rushlight_tensor::{Complex64, DType, Error, Layout, Tensor};
 
-use super::Value;
 use super::globals::Global;
 use super::pickle::{self, Arena, Id, Node, StorageRef, TensorRef};
 use super::zip::{Archive, Parsed};
+use super::{MapLocation, Value};
 
 /// The deepest nesting: of what people save nothing comes near.
 const DEEPEST: usize = 256;
@@ -21,17 +21,17 @@ trait Storages {
 }
 
 /// A file of any of the formats.
-pub(super) fn parse(bytes: &[u8]) -> Parsed<Value> {
+pub(super) fn parse(bytes: &[u8], map: MapLocation<'_>) -> Parsed<Value> {
     if cfg!(target_endian = "big") {
         return Err("the files are little-endian, this machine is not".to_string());
     }
     if bytes.starts_with(b"PK") {
-        return zipped(bytes);
+        return zipped(bytes, map);
     }
     if bytes.is_empty() {
         return Err("the file is empty".to_string());
     }
-    legacy(bytes)
+    legacy(bytes, map)
 }
 
 struct InArchive<'a> {
@@ -45,7 +45,7 @@ impl Storages for InArchive<'_> {
     }
 }
 
-fn zipped(bytes: &[u8]) -> Parsed<Value> {
+fn zipped(bytes: &[u8], map: MapLocation<'_>) -> Parsed<Value> {
     let archive = Archive::new(bytes)?;
     let roots: Vec<String> = archive.names().filter_map(|n| n.strip_suffix("/data.pkl")).map(str::to_string).collect();
     let [root] = &roots[..] else {
@@ -58,7 +58,7 @@ fn zipped(bytes: &[u8]) -> Parsed<Value> {
     let data = archive.read(&format!("{root}/data.pkl"))?;
     let (arena, top, _) = pickle::run(data)?;
     let storages = InArchive { root: root.clone(), archive };
-    Reader::new(&arena, &storages, data.len()).value(top)
+    Reader::new(&arena, &storages, map, data.len()).value(top)
 }
 
 struct Behind<'a>(HashMap<String, &'a [u8]>);
@@ -70,7 +70,7 @@ impl Storages for Behind<'_> {
 }
 
 /// The older format: a magic number, a protocol, facts about the machine, the value, the keys of the storages, and these.
-fn legacy(bytes: &[u8]) -> Parsed<Value> {
+fn legacy(bytes: &[u8], map: MapLocation<'_>) -> Parsed<Value> {
     let mut at = 0;
     let mut next = || {
         let (arena, top, used) = pickle::run(&bytes[at..])?;
@@ -105,13 +105,14 @@ fn legacy(bytes: &[u8]) -> Parsed<Value> {
         at += 8 + data.len();
     }
     let storages = Behind(storages);
-    Reader::new(&arena, &storages, used).value(top)
+    Reader::new(&arena, &storages, map, used).value(top)
 }
 
 /// Makes values of the arena's.
 struct Reader<'a> {
     arena: &'a Arena,
     storages: &'a dyn Storages,
+    map: MapLocation<'a>,
     /// The memory of storages that tensors share.
     loaded: HashMap<(String, DType), Tensor>,
     /// What may still be made, in bytes: shared values are copied, and a small pickle can share very much.
@@ -119,8 +120,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(arena: &'a Arena, storages: &'a dyn Storages, pickle: usize) -> Reader<'a> {
-        Reader { arena, storages, loaded: HashMap::new(), budget: (64 << 20) + 16 * pickle }
+    fn new(arena: &'a Arena, storages: &'a dyn Storages, map: MapLocation<'a>, pickle: usize) -> Reader<'a> {
+        Reader { arena, storages, map, loaded: HashMap::new(), budget: (64 << 20) + 16 * pickle }
     }
 
     fn value(&mut self, id: Id) -> Parsed<Value> {
@@ -217,12 +218,22 @@ impl<'a> Reader<'a> {
         } else {
             bytes
         };
-        let t = Tensor::from_bytes(bytes, bytes.len() / dtype.size(), dtype, Device::cpu()).map_err(|e| e.to_string())?;
+        let device = self.map.device(&storage.location).map_err(|e| e.to_string())?;
+        let t = Tensor::from_bytes(bytes, bytes.len() / dtype.size(), dtype, device).map_err(|e| e.to_string())?;
         self.loaded.insert(key, t.clone());
         Ok(t)
     }
 
     fn tensor(&mut self, t: &TensorRef) -> Parsed<Tensor> {
+        let text = |e: Error| e.to_string();
+        let view = self.view(t)?;
+        let view = if t.conj { view.conj().map_err(text)? } else { view };
+        if t.neg { view.neg().map_err(text) } else { Ok(view) }
+    }
+
+    /// The elements as they lie in the storage.
+    fn view(&mut self, t: &TensorRef) -> Parsed<Tensor> {
+        self.spend(256)?;
         let whole = self.storage(&t.storage, t.dtype)?;
         let natural = |n: i64, what: &str| usize::try_from(n).map_err(|_| format!("a tensor with {what} {n}"));
         let offset = natural(t.offset, "offset")?;
@@ -238,10 +249,10 @@ impl<'a> Reader<'a> {
             return Err(format!("a tensor of shape {shape:?}, strides {strides:?} and offset {offset} on {} elements", whole.numel()));
         }
         if count == 0 {
-            return Tensor::zeros(shape, t.dtype).map_err(|e| e.to_string());
+            return Tensor::zeros(shape, (t.dtype, whole.device())).map_err(|e| e.to_string());
         }
         let strides = strides.iter().map(|&s| s as isize).collect();
         let layout = Layout::new(shape.into(), strides, whole.layout().offset() + offset);
-        Tensor::from_storage(whole.storage().clone(), layout, t.dtype, Device::cpu()).map_err(|e| e.to_string())
+        Tensor::from_storage(whole.storage().clone(), layout, t.dtype, whole.device()).map_err(|e| e.to_string())
     }
 }

@@ -1,9 +1,9 @@
 //! Files written here come back the same; files with any byte changed are errors or values, never panics.
 
-use rushlight_tensor::{DType, Result, Tensor};
+use rushlight_tensor::{DType, Device, Result, Tensor};
 
 use super::zip::{Archive, Writer};
-use super::{Value, load_bytes, of_state_dict, to_bytes, to_state_dict};
+use super::{MapLocation, Value, load_bytes, load_bytes_with, of_state_dict, to_bytes, to_state_dict};
 
 fn text(value: &Value) -> String {
     format!("{value:?}")
@@ -99,5 +99,101 @@ fn values_that_contain_themselves_are_refused() -> Result<()> {
     // A list, remembered, that is appended to itself.
     let error = load_bytes(&with_pickle(&file, b"]q\x00h\x00a.")).unwrap_err().to_string();
     assert!(error.contains("contain themselves"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn integers_of_any_length_come_back() -> Result<()> {
+    let nines = "9".repeat(700);
+    for digits in
+        ["9223372036854775808", "-9223372036854775809", "18446744073709551616", "-340282366920938463463374607431768211456", &nines]
+    {
+        let back = load_bytes(&to_bytes(&Value::Big(digits.to_string()))?)?;
+        assert!(matches!(&back, Value::Big(d) if d == digits), "{back:?}");
+    }
+    let back = load_bytes(&to_bytes(&Value::Big("-9223372036854775808".to_string()))?)?;
+    assert!(matches!(back, Value::Int(i64::MIN)), "{back:?}");
+    Ok(())
+}
+
+#[test]
+fn tensors_that_share_memory_share_it_in_the_file() -> Result<()> {
+    let x = Tensor::arange(0, 10_000, 1, DType::F32)?.reshape([100, 100])?;
+    let alone = to_bytes(&Value::from(x.clone()))?.len();
+    let views = Value::from(vec![x.clone(), x.t()?, x.narrow(0, 10, 20)?]);
+    let bytes = to_bytes(&views)?;
+    assert!(bytes.len() < alone + 1000, "{} bytes, {alone} for one of them", bytes.len());
+    assert_eq!(text(&load_bytes(&bytes)?), text(&views));
+    // Of a large memory only what is used is written.
+    assert!(to_bytes(&Value::from(x.narrow(0, 10, 20)?))?.len() < alone / 4);
+    // Steps backwards are no strides of PyTorch's.
+    let turned = Value::from(x.flip(0)?);
+    assert_eq!(text(&load_bytes(&to_bytes(&turned)?)?), text(&turned));
+    Ok(())
+}
+
+#[test]
+fn a_function_says_where_tensors_go() -> Result<()> {
+    let file = to_bytes(&Value::from(Tensor::ones(3, ())?))?;
+    let seen = std::cell::RefCell::new(Vec::new());
+    let by = |name: &str| {
+        seen.borrow_mut().push(name.to_string());
+        Ok(Device::cpu())
+    };
+    load_bytes_with(&file, MapLocation::By(&by))?;
+    assert_eq!(seen.into_inner(), ["cpu"]);
+    load_bytes_with(&file, MapLocation::Saved)?;
+    let archive = Archive::new(&file).unwrap();
+    let mut pickle = archive.read("archive/data.pkl").unwrap().to_vec();
+    let at = pickle.windows(3).position(|w| w == b"cpu").unwrap();
+    pickle[at..at + 3].copy_from_slice(b"xla");
+    let elsewhere = with_pickle(&file, &pickle);
+    load_bytes(&elsewhere)?;
+    let error = load_bytes_with(&elsewhere, MapLocation::Saved).unwrap_err().to_string();
+    assert!(error.contains("device `xla`"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn small_files_do_not_become_large() -> Result<()> {
+    let file = to_bytes(&Value::None)?;
+    // A string of a million bytes, made into bytes again and again: `_codecs.encode(string, "latin1")`.
+    let mut pickle = b"\x80\x02(X\x40\x42\x0f\x00".to_vec();
+    pickle.extend([b'a'; 1_000_000]);
+    pickle.extend(b"q\x00c_codecs\nencode\nq\x01X\x06\x00\x00\x00latin1q\x02");
+    for _ in 0..10_000 {
+        pickle.extend(b"h\x01h\x00h\x02\x86R0");
+    }
+    pickle.extend(b"t.");
+    let error = load_bytes(&with_pickle(&file, &pickle)).unwrap_err().to_string();
+    assert!(error.contains("larger than the file"), "{error}");
+    // Entries of an archive that share their bytes.
+    let mut writer = Writer::default();
+    writer.add("archive/data.pkl", b"N.");
+    writer.add("archive/data/0", &[0; 4096]);
+    let once = writer.finish();
+    let size = once.windows(4).rposition(|w| w == 0x0201_4b50u32.to_le_bytes()).unwrap();
+    let mut larger = once.clone();
+    for at in [20, 24] {
+        larger[size + at..size + at + 4].copy_from_slice(&1_000_000u32.to_le_bytes());
+    }
+    assert!(load_bytes(&once).is_ok());
+    assert!(load_bytes(&larger).unwrap_err().to_string().contains("larger than the file"));
+    Ok(())
+}
+
+#[test]
+fn what_we_do_not_have_is_named() -> Result<()> {
+    let file = to_bytes(&Value::None)?;
+    for (name, says) in [
+        ("torch._utils\n_rebuild_sparse_tensor", "sparse"),
+        ("torch._utils\n_rebuild_qtensor", "quantized"),
+        ("torch\nfloat8_e4m3fn", "dtype"),
+        ("torch\nuint16", "dtype"),
+        ("numpy.core.multiarray\nscalar", "NumPy"),
+    ] {
+        let error = load_bytes(&with_pickle(&file, format!("c{name}\n.").as_bytes())).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("not supported"), "{error}");
+    }
     Ok(())
 }

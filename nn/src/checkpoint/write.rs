@@ -1,14 +1,20 @@
 //! Writing PyTorch's zip files, which `torch.load(weights_only=True)` opens.
 
-use rushlight_tensor::{Result, Tensor};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rushlight_tensor::{DType, Error, Result, Tensor};
 
 use super::Value;
 use super::globals::storage_class;
+use super::pickle::integer_bytes;
 use super::zip::Writer;
 
 /// The value as a file.
 pub(super) fn file(value: &Value) -> Result<Vec<u8>> {
-    let mut pickle = Pickle { out: vec![0x80, 2], tensors: Vec::new() };
+    let mut memory = HashMap::new();
+    survey(value, &mut memory)?;
+    let mut pickle = Pickle { out: vec![0x80, 2], memory, storages: Vec::new() };
     pickle.value(value)?;
     pickle.out.push(b'.');
     let mut zip = Writer::default();
@@ -16,17 +22,61 @@ pub(super) fn file(value: &Value) -> Result<Vec<u8>> {
     zip.add("archive/.format_version", b"1");
     zip.add("archive/.storage_alignment", b"64");
     zip.add("archive/byteorder", b"little");
-    for (i, t) in pickle.tensors.iter().enumerate() {
-        zip.add(&format!("archive/data/{i}"), &t.to_bytes()?);
+    for (i, (t, whole)) in pickle.storages.iter().enumerate() {
+        let data = if *whole {
+            let mut data = vec![0; t.storage().bytes()];
+            t.device().backend().download(t.storage(), 0, &mut data)?;
+            data
+        } else {
+            t.to_bytes()?
+        };
+        zip.add(&format!("archive/data/{i}"), &data);
     }
     zip.add("archive/version", b"3\n");
     Ok(zip.finish())
 }
 
+/// Memory that tensors of the value lie in.
+struct Memory {
+    dtype: DType,
+    /// Whether it can be written as it is, with the strides of its tensors: then they share it in the file as well.
+    whole: bool,
+    /// The bytes of all tensors in it.
+    bytes: usize,
+}
+
+/// The address of a tensor's memory.
+fn address(t: &Tensor) -> usize {
+    Arc::as_ptr(t.storage()).cast::<()>().addr()
+}
+
+fn survey(value: &Value, memory: &mut HashMap<usize, Memory>) -> Result<()> {
+    match value {
+        Value::Tensor(t) => {
+            if t.trace().is_some_and(|t| t.hides_values()) {
+                return Err(Error::unsupported(
+                    "checkpoint::save",
+                    "inside of `vmap` a tensor stands for one value a sample: none can be saved there",
+                ));
+            }
+            let m = memory.entry(address(t)).or_insert(Memory { dtype: t.dtype(), whole: true, bytes: 0 });
+            m.bytes += t.numel() * t.dtype().size();
+            // PyTorch has no strides below zero.
+            m.whole &= m.dtype == t.dtype() && t.layout().strides().iter().all(|s| *s >= 0);
+            m.whole &= t.storage().bytes().is_multiple_of(t.dtype().size());
+            Ok(())
+        }
+        Value::List(items) | Value::Tuple(items) => items.iter().try_for_each(|v| survey(v, memory)),
+        Value::Dict(entries) => entries.iter().try_for_each(|(k, v)| survey(k, memory).and_then(|()| survey(v, memory))),
+        _ => Ok(()),
+    }
+}
+
 struct Pickle {
     out: Vec<u8>,
-    /// The tensors so far, each with a storage of its own; one that occurs again is written once.
-    tensors: Vec<Tensor>,
+    memory: HashMap<usize, Memory>,
+    /// The storages so far: the memory of a tensor, whole or only its elements.
+    storages: Vec<(Tensor, bool)>,
 }
 
 impl Pickle {
@@ -58,9 +108,9 @@ impl Pickle {
         self.out.extend(x.to_be_bytes());
     }
 
-    fn ints(&mut self, items: impl Iterator<Item = usize>) {
+    fn ints(&mut self, items: impl Iterator<Item = i64>) {
         self.out.push(b'(');
-        items.for_each(|n| self.int(n as i64));
+        items.for_each(|n| self.int(n));
         self.out.push(b't');
     }
 
@@ -69,7 +119,17 @@ impl Pickle {
             Value::None => self.out.push(b'N'),
             Value::Bool(b) => self.out.push(if *b { 0x88 } else { 0x89 }),
             Value::Int(i) => self.int(*i),
-            Value::Big(digits) => self.out.extend(format!("L{digits}L\n").as_bytes()),
+            Value::Big(digits) => {
+                let bytes = integer_bytes(digits);
+                match u8::try_from(bytes.len()) {
+                    Ok(n) => self.out.extend([0x8a, n]),
+                    Err(_) => {
+                        self.out.push(0x8b);
+                        self.out.extend((bytes.len() as u32).to_le_bytes());
+                    }
+                }
+                self.out.extend(bytes);
+            }
             Value::Float(x) => self.float(*x),
             Value::Complex(c) => {
                 self.global("builtins", "complex");
@@ -111,23 +171,32 @@ impl Pickle {
 
     fn tensor(&mut self, t: &Tensor) {
         let t = t.with_trace(None);
-        let key = self.tensors.iter().position(|known| known.is_same(&t)).unwrap_or(self.tensors.len());
-        if key == self.tensors.len() {
-            self.tensors.push(t.clone());
-        }
+        // Memory of which most belongs to no tensor is not worth a place in the file.
+        let whole = self.memory.get(&address(&t)).is_some_and(|m| m.whole && t.storage().bytes() <= m.bytes);
+        let known = |(s, w): &(Tensor, bool)| if whole { *w && address(s) == address(&t) } else { !*w && s.is_same(&t) };
+        let key = self.storages.iter().position(known).unwrap_or_else(|| {
+            self.storages.push((t.clone(), whole));
+            self.storages.len() - 1
+        });
+        let numel = if whole { t.storage().bytes() / t.dtype().size() } else { t.numel() };
         self.global("torch._utils", "_rebuild_tensor_v2");
         self.out.extend(b"((");
         self.str("storage");
         self.global("torch", storage_class(t.dtype()));
         self.str(&key.to_string());
-        self.str("cpu");
-        self.int(t.numel() as i64);
+        self.str(t.device().name());
+        self.int(numel as i64);
         self.out.extend(b"tQ");
-        self.int(0);
-        self.ints(t.shape().iter().copied());
-        let mut strides: Vec<usize> = t.shape().iter().rev().scan(1, |step, &n| Some(std::mem::replace(step, *step * n.max(1)))).collect();
-        strides.reverse();
-        self.ints(strides.into_iter());
+        self.int(if whole { t.layout().offset() as i64 } else { 0 });
+        self.ints(t.shape().iter().map(|&n| n as i64));
+        if whole {
+            self.ints(t.layout().strides().iter().map(|&n| n as i64));
+        } else {
+            let mut strides: Vec<i64> =
+                t.shape().iter().rev().scan(1, |step, &n| Some(std::mem::replace(step, *step * n.max(1) as i64))).collect();
+            strides.reverse();
+            self.ints(strides.into_iter());
+        }
         self.out.push(0x89);
         self.global("collections", "OrderedDict");
         self.out.extend(b")RtR");

@@ -101,12 +101,17 @@ impl<'a> Archive<'a> {
         }
         let directory = start.checked_add(size).filter(|&stop| stop <= end as u64).ok_or("the zip directory lies beyond its place")?;
         let (mut at, stop) = (start as usize, directory as usize);
-        let mut entries = HashMap::new();
+        let (mut entries, mut total) = (HashMap::new(), 0u64);
         for _ in 0..count {
             if at >= stop {
                 return Err("the zip directory has fewer entries than it says".to_string());
             }
             let (name, entry, next) = Archive::entry(bytes, at)?;
+            // Entries that share their bytes could make much of a small file.
+            total = total.saturating_add(entry.size);
+            if total > bytes.len() as u64 {
+                return Err("the entries of the zip archive are larger than the file".to_string());
+            }
             if entries.insert(name.clone(), entry).is_some() {
                 return Err(format!("the zip archive holds `{name}` twice"));
             }
