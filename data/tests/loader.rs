@@ -110,7 +110,7 @@ fn a_pass_goes_on_where_it_was_saved() -> Result<()> {
     }
     let loader = DataLoader::new(0..20usize);
     for bytes in [vec![], vec![0; 8], vec![255; 8 + Generator::STATE_LEN]] {
-        assert!(loader.resume(&bytes).unwrap_err().to_string().contains("state"));
+        assert!(loader.resume(&bytes).err().unwrap().to_string().contains("state"));
     }
     Ok(())
 }

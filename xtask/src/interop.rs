@@ -130,6 +130,8 @@ fn contents() -> Result<Value> {
         ("turned", Value::Tensor(x.t()?)),
         ("shared", Value::from(vec![x.clone(), x.clone()])),
         ("row", Value::Tensor(x.select(0, 1)?)),
+        ("conjugate", Value::Tensor(Tensor::from_vec(vec![Complex64::new(1.0, -2.0), Complex64::new(3.0, 1.0)], 2, Device::cpu())?)),
+        ("negative", Value::Tensor(Tensor::new([-2.0f64, 1.0])?)),
         ("scalar", Value::Tensor(Tensor::full((), 2.5, DType::F32)?)),
         ("empty", Value::Tensor(Tensor::zeros([0, 3], DType::F32)?)),
         ("nested", Value::Dict(nested)),
@@ -177,11 +179,11 @@ fn write(folder: &Path) -> Result<()> {
 }
 
 fn read(folder: &Path) -> Result<()> {
-    let wanted = format!("{:?}", contents()?);
+    let wanted = contents()?;
     for name in ["theirs.pt", "theirs_legacy.pt"] {
-        let found = format!("{:?}", checkpoint::load(folder.join(name))?);
-        if found != wanted {
-            return Err(failed(&format!("{name} holds {found}, wanted {wanted}")));
+        let found = checkpoint::load(folder.join(name))?;
+        if !found.same(&wanted)? {
+            return Err(failed(&format!("{name} holds {found:?}, wanted {wanted:?}")));
         }
     }
     let theirs = load_safetensors(folder.join("theirs.safetensors"))?;

@@ -1,6 +1,6 @@
 //! What a checkpoint holds.
 
-use rushlight_tensor::{Complex64, DType, Tensor};
+use rushlight_tensor::{Complex64, DType, Result, Tensor};
 
 /// A value of a checkpoint: Python's, as far as they occur in state dicts.
 #[derive(Clone, Debug)]
@@ -55,6 +55,42 @@ impl Value {
             Value::Tuple(_) => "a tuple",
             Value::Dict(_) => "a dict",
         }
+    }
+
+    /// Whether both hold the same, to the bit: values in order, dtypes, shapes and elements of tensors. Where tensors lie does not matter.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn same(&self, other: &Value) -> Result<bool> {
+        fn all(a: &[Value], b: &[Value]) -> Result<bool> {
+            for (a, b) in a.iter().zip(b) {
+                if !a.same(b)? {
+                    return Ok(false);
+                }
+            }
+            Ok(a.len() == b.len())
+        }
+        Ok(match (self, other) {
+            (Value::None, Value::None) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Big(a), Value::Big(b)) | (Value::Str(a), Value::Str(b)) => a == b,
+            (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+            (Value::Complex(a), Value::Complex(b)) => (a.re.to_bits(), a.im.to_bits()) == (b.re.to_bits(), b.im.to_bits()),
+            (Value::Bytes(a), Value::Bytes(b)) => a == b,
+            (Value::Tensor(a), Value::Tensor(b)) => (a.dtype(), a.shape()) == (b.dtype(), b.shape()) && a.to_bytes()? == b.to_bytes()?,
+            (Value::DType(a), Value::DType(b)) => a == b,
+            (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => all(a, b)?,
+            (Value::Dict(a), Value::Dict(b)) => {
+                for ((k, v), (l, w)) in a.iter().zip(b) {
+                    if !(k.same(l)? && v.same(w)?) {
+                        return Ok(false);
+                    }
+                }
+                a.len() == b.len()
+            }
+            _ => false,
+        })
     }
 
     /// The value under a name, if this is a dict that has it.
