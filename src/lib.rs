@@ -27,7 +27,7 @@ pub use rushlight_tensor as tensor;
 pub use rushlight_vision as vision;
 
 pub use rushlight_tensor::{
-    DType, Device, Error, ErrorKind, Generator, Result, Scalar, Tensor, default_dtype, manual_seed, num_threads, profile,
+    BLAS, DType, Device, Error, ErrorKind, Generator, Result, Scalar, Tensor, default_dtype, manual_seed, num_threads, profile,
     set_default_dtype, set_num_threads,
 };
 

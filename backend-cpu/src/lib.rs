@@ -36,6 +36,15 @@ use std::sync::Arc;
 
 use crate::buffer::{CpuBuffer, cpu};
 
+/// The BLAS library that multiplies matrices: `openblas`, `mkl`, `blis` or `accelerate`, after the cargo feature that is on; none if the products are this crate's own.
+pub const BLAS: Option<&str> = {
+    #[cfg(feature = "blas")]
+    let name = Some(gemm::blas::NAME);
+    #[cfg(not(feature = "blas"))]
+    let name = None;
+    name
+};
+
 /// The CPU.
 #[derive(Debug)]
 pub struct CpuBackend;

@@ -129,14 +129,40 @@ fn half<T: Plain>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, widen: fn(T) -> f
     Ok(Arc::new(buffer))
 }
 
+/// What complex products need of their numbers.
+#[cfg(feature = "blas")]
+trait Complex: Plain + crate::gemm::blas::Element {}
+#[cfg(not(feature = "blas"))]
+trait Complex: Plain {}
+impl Complex for Complex32 {}
+impl Complex for Complex64 {}
+
+/// A complex product by the library, into contiguous rows; no if it cannot read the factors.
+#[cfg(feature = "blas")]
+fn library<T: Complex>(plan: &Plan, a: (&[T], usize), b: (&[T], usize), bias: Option<&[T]>, out: &mut [T]) -> bool {
+    let a = Strided { data: a.0, start: a.1, line_step: plan.a.0, k_step: plan.a.1 };
+    let b = Strided { data: b.0, start: b.1, line_step: plan.b.0, k_step: plan.b.1 };
+    let Some(product) = crate::gemm::blas::Product::new(plan.m, plan.n, plan.k, a, b) else { return false };
+    if let Some(bias) = bias {
+        out.chunks_exact_mut(plan.n).for_each(|row| row.copy_from_slice(bias));
+    }
+    assert_eq!(out.len(), plan.m * plan.n, "matmul: the output's size");
+    // SAFETY: the slice holds the output, initialised.
+    unsafe { product.run(out.as_mut_ptr(), plan.n, bias.is_some()) }
+}
+
 /// Complex numbers: rows of B are scaled and added, which the compiler vectorises.
-fn plain<T: Plain>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, add: fn(T, T) -> T, mul: fn(T, T) -> T) -> Result<Storage> {
+fn plain<T: Complex>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, add: fn(T, T) -> T, mul: fn(T, T) -> T) -> Result<Storage> {
     let plan = plan(op, inputs, out);
     let (a, b, bias) = (input::<T>(&inputs[0])?, input::<T>(&inputs[1])?, bias::<T>(inputs)?);
     let mut buffer = alloc::<T>(&out.shape)?;
     let size = plan.m * plan.n;
     if size > 0 {
         for (out, &(start_a, start_b)) in typed_mut::<T>(&mut buffer).chunks_exact_mut(size).zip(&plan.starts) {
+            #[cfg(feature = "blas")]
+            if library(&plan, (a, start_a), (b, start_b), bias.as_deref(), out) {
+                continue;
+            }
             let at = |start: usize, steps: (isize, isize), line: usize, k: usize| {
                 (start as isize + line as isize * steps.0 + k as isize * steps.1) as usize
             };

@@ -146,7 +146,7 @@ fn check<T: Element>(case: &Case, layouts: &[(Layout, usize); 3], seed: u64, fro
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(80))]
+    #![proptest_config(common::config(80))]
 
     #[test]
     fn equals_the_defining_sum((case, layouts, seed) in cases().prop_flat_map(with_operands)) {
@@ -156,7 +156,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10))]
+    #![proptest_config(common::config(10))]
 
     #[test]
     fn other_dtypes((case, layouts, seed) in cases().prop_flat_map(with_operands)) {

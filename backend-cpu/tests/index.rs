@@ -11,7 +11,10 @@ use rushlight_backend::{DType, Element, ErrorKind, f16};
 fn scene<T: Element>(
     element: impl Fn(u64) -> T + Clone + 'static,
 ) -> impl Strategy<Value = (Operand<T>, usize, Operand<i64>, Operand<T>, Operand<i64>, Operand<T>)> {
-    let shape = prop_oneof![proptest::collection::vec(1..6usize, 1..4), (2..300usize, 2..300usize).prop_map(|(a, b)| vec![a, b])];
+    let shape = prop_oneof![
+        proptest::collection::vec(1..6usize, 1..4),
+        (2..common::up_to(300), 2..common::up_to(300)).prop_map(|(a, b)| vec![a, b])
+    ];
     (shape, any::<prop::sample::Index>(), 1..40usize, any::<u64>()).prop_flat_map(move |(shape, dim, n, seed)| {
         let dim = dim.index(shape.len());
         let size = shape[dim] as u64;
@@ -51,7 +54,7 @@ fn put<T: Element>(x: &Operand<T>, dim: usize, source: &Operand<T>, place: impl 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(common::config(150))]
 
     #[test]
     fn all_of_them((x, dim, index, source, vector, slices) in scene(|r| (r % 1000) as i32), give in any::<bool>()) {
@@ -80,7 +83,7 @@ proptest! {
 /// Large enough for threads: rows of a table, read and added to.
 #[test]
 fn table() {
-    let (rows, width, n) = (700, 130, 3000);
+    let (rows, width, n) = if cfg!(miri) { (20, 6, 40) } else { (700, 130, 3000) };
     let value = |i: u64| (mix(i) % 512) as f32 / 8.0;
     let x = Operand::contiguous(&[rows, width], (0..(rows * width) as u64).map(value).collect());
     let index = Operand::contiguous(&[n], (0..n as u64).map(|i| (mix(i + 7) % rows as u64) as i64).collect());

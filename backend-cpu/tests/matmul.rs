@@ -64,14 +64,14 @@ fn check<T: Element + PartialEq>(ring: Ring<T>) {
             let shapes = ([lead_a, &[m, k]].concat(), [lead_b, &[k, n]].concat());
             (operands(shapes.0, false, element), operands(shapes.1, false, element), Just(batch))
         });
-    proptest!(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() }, |((a, b, batch) in products)| {
+    proptest!(common::config(60), |((a, b, batch) in products)| {
         check_product(&a, &b, &batch, ring);
     });
     let linears = (proptest::collection::vec(1usize..5, 0..3), size(), size(), any::<bool>()).prop_flat_map(move |(lead, k, n, bias)| {
         let bias = if bias { operands(vec![n], false, element).prop_map(Some).boxed() } else { Just(None).boxed() };
         (operands([&lead[..], &[k]].concat(), false, element), operands(vec![n, k], false, element), bias)
     });
-    proptest!(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() }, |((x, w, bias) in linears)| {
+    proptest!(common::config(60), |((x, w, bias) in linears)| {
         check_linear(&x, &w, bias.as_ref(), ring);
     });
 }

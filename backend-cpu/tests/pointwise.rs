@@ -58,7 +58,7 @@ fn check_binary<T: Element, R: Element>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(common::config(150))]
 
     #[test]
     fn float_arithmetic((_, a, b, ga, gb) in pairs(float)) {

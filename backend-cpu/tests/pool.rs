@@ -2,11 +2,10 @@
 
 mod common;
 
-use common::{Operand, coordinates, mix, run};
+use common::{Operand, coordinates, mix, run, run_two};
 use proptest::prelude::*;
 use rushlight_backend::op::{Divisor, Pool, PoolWindow, Spatial};
-use rushlight_backend::{Arg, Backend, DType, Element, ErrorKind, Layout};
-use rushlight_backend_cpu::CPU;
+use rushlight_backend::{DType, ErrorKind, Layout};
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -75,21 +74,9 @@ fn finite(seed: u64) -> f32 {
     (mix(seed) >> 40) as f32 / (1 << 23) as f32 - 1.0
 }
 
-/// Values and places.
-fn max_pool<T: Element>(op: Pool, x: &Operand<T>) -> (Vec<usize>, Vec<T>, Vec<i64>) {
-    let (op, storage) = (op.into(), x.storage());
-    let op: rushlight_backend::Op = op;
-    let metas = op.infer(&[rushlight_backend::MetaRef { shape: x.layout.shape(), dtype: T::DTYPE }]).unwrap();
-    let results = CPU.run(&op, &mut [Arg::borrowed(&storage, &x.layout, T::DTYPE)], &metas).unwrap().unwrap();
-    let (mut values, mut places) = (vec![0; metas[0].numel() * T::DTYPE.size()], vec![0; metas[1].numel() * 8]);
-    CPU.download(&results[0], 0, &mut values).unwrap();
-    CPU.download(&results[1], 0, &mut places).unwrap();
-    (metas[0].shape.to_vec(), T::from_bytes(&values).unwrap(), i64::from_bytes(&places).unwrap())
-}
-
 fn check_max(case: &Case, x: &[f32]) {
     let operand = Operand::contiguous(&case.shape(), x.to_vec());
-    let (shape, values, places) = max_pool(Pool::Max(case.window()), &operand);
+    let (shape, values, places) = run_two(Pool::Max(case.window()), &operand);
     let windows = case.windows(&shape[1..]);
     let plane: usize = case.size.iter().product();
     for (i, (v, p)) in values.iter().zip(&places).enumerate() {
@@ -119,6 +106,8 @@ fn close(what: &str, got: &[f32], want: &[f64]) {
 }
 
 proptest! {
+    #![proptest_config(common::config(256))]
+
     #[test]
     fn maxima(case in cases(true), seed: u64) {
         let n = case.planes * case.size.iter().product::<usize>();
@@ -168,7 +157,7 @@ proptest! {
         let operand = Operand::contiguous(&[2, h, w], x.clone());
         let size = Spatial::of_shape("test", &[oh, ow]).unwrap();
         let (shape, y) = run::<f32>(Pool::AdaptiveAvg { size }, vec![(operand.storage(), &operand.layout, DType::F32, false)]).unwrap();
-        let (_, values, places) = max_pool(Pool::AdaptiveMax { size }, &operand);
+        let (_, values, places) = run_two(Pool::AdaptiveMax { size }, &operand);
         prop_assert_eq!(shape.as_slice(), &[2, oh, ow]);
         let mut want_dx = vec![0.0; x.len()];
         for (i, c) in coordinates(&shape).iter().enumerate() {
@@ -212,8 +201,8 @@ fn integers_and_other_layouts() {
     };
     let two = Spatial::all(2, 2);
     let window = PoolWindow { kernel: two, stride: two, padding: Spatial::all(0, 2), dilation: Spatial::all(1, 2), ceil_mode: false };
-    let (shape, values, places) = max_pool(Pool::Max(window), &x);
-    assert_eq!(shape, [1, 3, 2]);
+    let (shape, values, places) = run_two(Pool::Max(window), &x);
+    assert_eq!(shape.as_slice(), [1, 3, 2]);
     let at = |r: usize, c: usize| x.at(&[0, r, c]);
     for (i, c) in coordinates(&shape).iter().enumerate() {
         let all = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(r, q)| (2 * c[1] + r, 2 * c[2] + q));

@@ -59,7 +59,7 @@ fn close(got: f64, expected: f64, scale: f64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(common::config(150))]
 
     #[test]
     fn sums((x, dims) in cases(|r| small(r) as f32)) {
@@ -194,6 +194,7 @@ proptest! {
 
 /// Large enough for every way in which work is shared out.
 #[test]
+#[cfg_attr(miri, ignore)] // millions of elements
 fn large() {
     let memory: Vec<f32> = (0..3_000_000u64).map(|i| (mix(i) % 1000) as f32 / 1000.0).collect();
     let shapes: [(&[usize], &[usize]); 12] = [
@@ -241,6 +242,7 @@ fn large() {
 
 /// The same bits with any number of threads.
 #[test]
+#[cfg_attr(miri, ignore)] // millions of elements
 fn threads_do_not_matter() {
     use rushlight_backend_cpu::threads::{num_threads, set_num_threads};
     let memory: Vec<f32> = (0..1_200_000u64).map(|i| (mix(i) % 1000) as f32 / 77.0 - 3.0).collect();

@@ -22,7 +22,7 @@ fn ranked() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(common::config(200))]
 
     #[test]
     fn contiguous(x in shapes().prop_flat_map(|s| operands(s, false, number))) {
@@ -35,7 +35,7 @@ proptest! {
     }
 
     #[test]
-    fn transposed((rows, cols, seed) in (1..200usize, 1..200usize, any::<u64>())) {
+    fn transposed((rows, cols, seed) in (1..common::up_to(200), 1..common::up_to(200), any::<u64>())) {
         let wide = |r: u64| (r >> 8) as u8;
         let memory: Vec<u8> = (0..(rows * cols) as u64).map(|i| wide(common::mix(seed ^ i))).collect();
         let x = Operand::contiguous(&[rows, cols], memory);

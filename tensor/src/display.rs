@@ -1,15 +1,20 @@
-//! Printing.
+//! Printing, as PyTorch prints: four digits after the point, scientific notation where magnitudes differ much, lines of 80 characters, and of more than a
+//! thousand elements the edges alone.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
-use rushlight_backend::{DType, Scalar};
+use rushlight_backend::DType;
 
-use crate::Tensor;
+use crate::{Complex64, Result, Tensor, default_dtype};
 
 /// Rows and columns shown from each end of a long dimension.
 const EDGE: usize = 3;
 /// More elements than this are summarised.
 const THRESHOLD: usize = 1000;
+/// Characters of a line.
+const LINE: usize = 80;
+/// What stands before the elements; further lines are indented by as much.
+const PREFIX: &str = "tensor(";
 
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,48 +24,126 @@ impl fmt::Debug for Tensor {
 
 impl fmt::Display for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(cells) = cells(self) else {
-            return write!(f, "tensor(?, dtype={}, device={})", self.dtype(), self.device());
+        let text = match text(self) {
+            Ok(text) => text,
+            Err(_) => "?".into(),
         };
-        let width = cells.iter().map(String::len).max().unwrap_or(0);
-        f.write_str("tensor(")?;
-        rows(f, self.shape(), &cells, width, 0, self.numel() > THRESHOLD)?;
-        if !matches!(self.dtype(), DType::F32 | DType::I64 | DType::Bool) {
-            write!(f, ", dtype={}", self.dtype())?;
-        }
-        if self.device().name() != "cpu" {
-            write!(f, ", device='{}'", self.device())?;
+        // What the last line is long, with its end and the closing bracket.
+        let mut used = text.rfind('\n').map_or(PREFIX.len() + text.len() + 2, |i| text.len() - i + 1);
+        f.write_str(PREFIX)?;
+        f.write_str(&text)?;
+        for suffix in suffixes(self) {
+            if used + suffix.len() + 2 > LINE {
+                write!(f, ",\n{:indent$}{suffix}", "", indent = PREFIX.len())?;
+                used = PREFIX.len() + suffix.len();
+            } else {
+                write!(f, ", {suffix}")?;
+                used += suffix.len() + 2;
+            }
         }
         f.write_str(")")
     }
 }
 
-/// Every element as text, or nothing if the values cannot be read.
-fn cells(x: &Tensor) -> Option<Vec<String>> {
-    let x = x.with_trace(None);
+/// What stands behind the elements: whatever they do not tell.
+fn suffixes(x: &Tensor) -> Vec<String> {
+    let mut all = Vec::new();
+    if x.device().name() != "cpu" {
+        all.push(format!("device='{}'", x.device()));
+    }
+    if x.numel() == 0 && x.dim() != 1 {
+        let sizes: Vec<String> = x.shape().iter().map(ToString::to_string).collect();
+        all.push(format!("size=({})", sizes.join(", ")));
+    }
+    let complex = if default_dtype() == DType::F64 { DType::C128 } else { DType::C64 };
+    let known = x.dtype() == default_dtype() || (x.numel() > 0 && (x.dtype() == complex || matches!(x.dtype(), DType::I64 | DType::Bool)));
+    if !known {
+        all.push(format!("dtype={}", x.dtype()));
+    }
+    all
+}
+
+/// The elements in their brackets.
+fn text(x: &Tensor) -> Result<String> {
+    if x.numel() == 0 {
+        return Ok("[]".into());
+    }
+    let mut shown = x.with_trace(None);
+    let short = |n: usize| x.numel() > THRESHOLD && n > 2 * EDGE;
+    for (dim, &n) in x.shape().iter().enumerate().filter(|(_, n)| short(**n)) {
+        let dim = dim as isize;
+        shown = Tensor::cat(&[&shown.narrow(dim, 0, EDGE)?, &shown.narrow(dim, n as isize - EDGE as isize, EDGE)?], dim)?;
+    }
+    let cells = cells(&shown)?;
+    let mut page = Page { cells: &cells.0, width: cells.1, text: String::new() };
+    let dims: Vec<(usize, bool)> = x.shape().iter().zip(shown.shape()).map(|(&n, &m)| (m, short(n))).collect();
+    page.write(&dims, 0, PREFIX.len());
+    Ok(page.text)
+}
+
+/// Every element as text, of equal length, and the length.
+fn cells(x: &Tensor) -> Result<(Vec<String>, usize)> {
+    let padded = |cells: Vec<String>| {
+        let width = cells.iter().map(String::len).max().unwrap_or(0);
+        (cells.iter().map(|c| format!("{c:>width$}")).collect(), width)
+    };
     if x.dtype() == DType::Bool {
-        return Some(x.to_vec::<bool>().ok()?.iter().map(ToString::to_string).collect());
+        // As Python writes them.
+        return Ok(padded(x.to_vec::<bool>()?.iter().map(|&b| if b { "True" } else { "False" }.to_string()).collect()));
     }
     if x.dtype().is_int() {
-        return Some(x.to_dtype(DType::I64).ok()?.to_vec::<i64>().ok()?.iter().map(ToString::to_string).collect());
+        return Ok(padded(x.to_dtype(DType::I64)?.to_vec::<i64>()?.iter().map(ToString::to_string).collect()));
     }
-    if x.dtype().is_complex() {
-        let values = x.to_dtype(DType::C128).ok()?.to_vec::<crate::Complex64>().ok()?;
-        return Some(values.iter().map(|z| format!("{:.4}{:+.4}j", z.re, z.im)).collect());
+    if !x.dtype().is_complex() {
+        let values = x.to_dtype(DType::F64)?.to_vec::<f64>()?;
+        let form = Form::of(&values);
+        return Ok((values.iter().map(|&v| form.write(v)).collect(), form.width));
     }
-    let values = x.to_dtype(DType::F64).ok()?.to_vec::<f64>().ok()?;
-    let sizes = || values.iter().map(|v| v.abs()).filter(|v| v.is_finite() && *v > 0.0);
-    let (largest, smallest) = (sizes().fold(0.0, f64::max), sizes().fold(f64::INFINITY, f64::min));
-    let scientific = largest >= 1e8 || smallest < 1e-4 || (largest > 0.0 && largest / smallest > 1000.0 && smallest < 1e-3);
-    let whole = values.iter().all(|v| v.fract() == 0.0 || !v.is_finite());
-    let text = |v: &f64| match Scalar::Float(*v) {
-        _ if v.is_nan() => "nan".to_string(),
-        _ if v.is_infinite() => (if *v > 0.0 { "inf" } else { "-inf" }).to_string(),
-        _ if whole && !scientific => format!("{v:.0}."),
-        _ if scientific => exponent(*v),
-        _ => format!("{v:.4}"),
+    let values = x.to_dtype(DType::C128)?.to_vec::<Complex64>()?;
+    let part = |f: fn(&Complex64) -> f64| Form::of(&values.iter().map(f).collect::<Vec<_>>());
+    let (re, im) = (part(|z| z.re), part(|z| z.im));
+    let one = |z: &Complex64| {
+        let imaginary = im.write(z.im);
+        let imaginary = imaginary.trim_start();
+        format!("{}{}{imaginary}j", re.write(z.re), if imaginary.starts_with('-') { "" } else { "+" })
     };
-    Some(values.iter().map(text).collect())
+    Ok((values.iter().map(one).collect(), re.width + im.width + 1))
+}
+
+/// How the numbers of a tensor are written.
+struct Form {
+    /// All are whole numbers.
+    whole: bool,
+    scientific: bool,
+    width: usize,
+}
+
+impl Form {
+    fn of(values: &[f64]) -> Form {
+        let mut form = Form { whole: true, scientific: false, width: 1 };
+        let counted = || values.iter().copied().filter(|v| v.is_finite() && *v != 0.0);
+        let (smallest, largest) = counted().fold((f64::INFINITY, 0.0f64), |(s, l), v| (s.min(v.abs()), l.max(v.abs())));
+        if largest > 0.0 {
+            form.whole = counted().all(|v| v.fract() == 0.0);
+            form.scientific = largest / smallest > 1000.0 || largest > 1e8 || smallest < 1e-4;
+            form.width = counted().map(|v| form.plain(v).len()).max().unwrap_or(1);
+        }
+        form
+    }
+
+    fn plain(&self, v: f64) -> String {
+        match v {
+            _ if v.is_nan() => "nan".into(),
+            _ if v.is_infinite() => if v > 0.0 { "inf" } else { "-inf" }.into(),
+            _ if self.scientific => exponent(v),
+            _ if self.whole => format!("{v:.0}."),
+            _ => format!("{v:.4}"),
+        }
+    }
+
+    fn write(&self, v: f64) -> String {
+        format!("{:>width$}", self.plain(v), width = self.width)
+    }
 }
 
 /// As in C and Python, the exponent with a sign and two digits.
@@ -71,33 +154,47 @@ fn exponent(v: f64) -> String {
     format!("{mantissa}e{}{:02}", if e < 0 { '-' } else { '+' }, e.abs())
 }
 
-fn rows(f: &mut fmt::Formatter<'_>, shape: &[usize], cells: &[String], width: usize, depth: usize, summarise: bool) -> fmt::Result {
-    let Some((&n, inner)) = shape.split_first() else {
-        return f.write_str(&cells[0]);
-    };
-    let step = cells.len().checked_div(n).unwrap_or(0);
-    f.write_str("[")?;
-    let short = summarise && n > 2 * EDGE;
-    for i in 0..n {
-        if short && i == EDGE {
-            f.write_str(if inner.is_empty() { ", ..." } else { ",\n" })?;
-            if !inner.is_empty() {
-                write!(f, "{:indent$}...", "", indent = depth + 8)?;
+/// The text as it grows.
+struct Page<'a> {
+    cells: &'a [String],
+    width: usize,
+    text: String,
+}
+
+impl Page<'_> {
+    /// The elements of one index of the dimensions before `dims`, from cell `from` on; each dimension with its size, and whether its middle is left out.
+    fn write(&mut self, dims: &[(usize, bool)], from: usize, indent: usize) {
+        let Some((&(n, short), inner)) = dims.split_first() else {
+            self.text.push_str(&self.cells[from]);
+            return;
+        };
+        self.text.push('[');
+        if inner.is_empty() {
+            let mut row: Vec<&str> = self.cells[from..from + n].iter().map(String::as_str).collect();
+            if short {
+                row.insert(EDGE, " ...");
+            }
+            let in_line = ((LINE.saturating_sub(indent)) / (self.width + 2)).max(1);
+            let lines: Vec<String> = row.chunks(in_line).map(|line| line.join(", ")).collect();
+            self.text.push_str(&lines.join(&format!(",\n{:indent$}", "", indent = indent + 1)));
+        } else {
+            let step: usize = inner.iter().map(|d| d.0).product();
+            for i in 0..n {
+                if i > 0 {
+                    self.next(inner.len(), indent);
+                }
+                if short && i == EDGE {
+                    self.text.push_str("...");
+                    self.next(inner.len(), indent);
+                }
+                self.write(inner, from + i * step, indent + 1);
             }
         }
-        if short && (EDGE..n - EDGE).contains(&i) {
-            continue;
-        }
-        if i > 0 && inner.is_empty() {
-            f.write_str(", ")?;
-        } else if i > 0 {
-            write!(f, ",{:\n<lines$}{:indent$}", "", "", lines = inner.len(), indent = depth + 8)?;
-        }
-        if inner.is_empty() {
-            write!(f, "{:>width$}", cells[i])?;
-        } else {
-            rows(f, inner, &cells[i * step..(i + 1) * step], width, depth + 1, summarise)?;
-        }
+        self.text.push(']');
     }
-    f.write_str("]")
+
+    /// From one item to the next: as many lines on as dimensions lie inside.
+    fn next(&mut self, lines: usize, indent: usize) {
+        let _ = write!(self.text, ",{:\n<lines$}{:indent$}", "", "", indent = indent + 1); // writing to a string cannot fail
+    }
 }

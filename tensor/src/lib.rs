@@ -22,7 +22,11 @@ mod device;
 mod display;
 mod door;
 pub mod files;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 mod npy;
+#[cfg(feature = "npz")]
+mod npz;
 mod operand;
 mod operators;
 mod ops;
@@ -65,6 +69,7 @@ pub use rushlight_backend::{
     default_generator, f16, manual_seed,
     op::{CrossEntropy, GridMode, GridPadding, GridSample, LossReduction, Sample},
 };
+pub use rushlight_backend_cpu::BLAS;
 pub use rushlight_backend_cpu::threads::{num_threads, set_num_threads};
 pub use sizes::{IntoSizes, Sizes};
 pub use tensor::Tensor;

@@ -45,6 +45,25 @@ fn everything_comes_back() {
     assert!(x.to_dtype(BF16).unwrap().to_npy_bytes().unwrap_err().to_string().contains("bfloat16"));
 }
 
+/// An archive that `numpy.savez_compressed(f, x=numpy.arange(3, dtype='<i2'))` has written, and what is written here.
+#[cfg(feature = "npz")]
+#[test]
+fn archives() {
+    let recorded = include_bytes!("data/compressed.npz");
+    let all = Tensor::from_npz_bytes(recorded).unwrap();
+    assert_eq!((all.len(), all[0].0.as_str(), all[0].1.to_vec::<i16>().unwrap()), (2, "x", vec![0, 1, 2]));
+    assert_eq!((all[1].0.as_str(), all[1].1.shape(), all[1].1.item::<f64>().unwrap()), ("a/b", [].as_slice(), 2.5));
+    for compressed in [false, true] {
+        let bytes = Tensor::to_npz_bytes(&[("x", &all[0].1), ("a/b", &all[1].1)], compressed).unwrap();
+        let back = Tensor::from_npz_bytes(&bytes).unwrap();
+        assert!(back.iter().zip(&all).all(|(b, a)| b.0 == a.0 && b.1.shape() == a.1.shape() && b.1.to_bytes() == a.1.to_bytes()));
+        for len in 0..bytes.len() {
+            assert!(Tensor::from_npz_bytes(&bytes[..len]).is_err());
+        }
+    }
+    assert!(Tensor::to_npz_bytes(&[("x", &all[0].1), ("x", &all[1].1)], false).is_err());
+}
+
 #[test]
 fn what_is_refused() {
     let good = file("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", &[0; 8]);

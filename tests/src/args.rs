@@ -161,6 +161,9 @@ impl Args {
     pub fn tensor(&mut self, name: &str) -> CaseResult<Tensor> {
         match self.required(name)? {
             Value::Tensor(t) => Ok(t),
+            number @ (Value::Int(_) | Value::Float(_) | Value::Bool(_)) => {
+                Err(CaseError::Untypable(format!("`{name}` is a tensor, {} cannot be passed", number.kind())))
+            }
             other => Err(missing(name, &other)),
         }
     }

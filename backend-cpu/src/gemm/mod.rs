@@ -9,9 +9,13 @@
 //! in order, block by block, and the blocks depend on k alone. So results depend neither on the number of threads nor on the tile that an element falls
 //! into. (Products with few rows or columns sum in another order, see [`few`]; which order it is depends on the sizes and strides alone.)
 //!
+//! With a feature that asks for a BLAS library, floating-point products of strided matrices are the library's ([`blas`]).
+//!
 //! What limits them, on a core with one 512-bit (two 256-bit) multiply-adds a cycle: large products the multiply-add units; products with few panels the
 //! packing, which moves each element once more; few rows or columns the memory; 8 x 8 x 8 and the like the fixed cost of about a hundred nanoseconds.
 
+#[cfg(feature = "blas")]
+pub(crate) mod blas;
 mod few;
 mod kernel;
 mod number;
@@ -71,6 +75,28 @@ impl<'a, T: Number> Output<'a, T> {
     unsafe fn at(&self, i: usize, j: usize) -> *mut T {
         // SAFETY: inside of the output.
         unsafe { self.data.offset(i as isize * self.strides.0 + j as isize * self.strides.1) }
+    }
+
+    /// Bias and ReLU of all elements, whose sums are complete.
+    ///
+    /// # Safety
+    /// The output has m rows and n columns, all written.
+    #[cfg(feature = "blas")]
+    unsafe fn finish_all(&self, m: usize, n: usize) {
+        if !self.relu && matches!(self.bias, Bias::None) {
+            return;
+        }
+        crate::threads::par_chunks(m, (1usize << 15).div_ceil(n), |rows| {
+            for i in rows {
+                for j in 0..n {
+                    // SAFETY: inside of the output; each row belongs to one task.
+                    unsafe {
+                        let place = self.at(i, j);
+                        *place = self.finish(i, j, *place);
+                    }
+                }
+            }
+        });
     }
 
     /// Bias and ReLU of element `[i, j]`.
@@ -313,6 +339,11 @@ pub(crate) unsafe fn product<T: Number>(
     out: Output<'_, T>,
 ) -> Result<()> {
     if m == 0 || n == 0 {
+        return Ok(());
+    }
+    #[cfg(feature = "blas")]
+    // SAFETY: the caller answers for the output.
+    if unsafe { T::blas(m, n, k, a, b, out) } {
         return Ok(());
     }
     // SAFETY: the caller answers for the output, here and below.

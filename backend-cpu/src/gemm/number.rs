@@ -7,6 +7,8 @@ use crate::simd::{Level, level};
 use std::arch::x86_64::*;
 
 use super::kernel::{Kernels, kernels};
+#[cfg(feature = "blas")]
+use super::{Output, Strided};
 
 /// An element type with microkernels. Integers wrap around.
 pub(crate) trait Number: Plain {
@@ -18,6 +20,14 @@ pub(crate) trait Number: Plain {
     fn relu(self) -> Self;
     /// The microkernels for this machine.
     fn kernels() -> Kernels<Self>;
+    /// C = A B (+ C) (+ bias) by the library that a feature asks for; no if it has no such product.
+    ///
+    /// # Safety
+    /// As [`gemm`](super::gemm).
+    #[cfg(feature = "blas")]
+    unsafe fn blas(_m: usize, _n: usize, _k: usize, _a: Strided<'_, Self>, _b: Strided<'_, Self>, _out: Output<'_, Self>) -> bool {
+        false
+    }
 }
 
 macro_rules! floats {
@@ -30,6 +40,23 @@ macro_rules! floats {
             #[inline(always)]
             fn relu(self) -> Self { if self < 0.0 { 0.0 } else { self } }
             kernels!($t, $v512: 1 2 3 4 5 6 7 8 9 10 11 12, $v256: 1 2 3 4 5 6, $v128: 1 2 3 4);
+            #[cfg(feature = "blas")]
+            unsafe fn blas(m: usize, n: usize, k: usize, a: Strided<'_, $t>, b: Strided<'_, $t>, out: Output<'_, $t>) -> bool {
+                let (m, n, a, b, out) = if out.strides.1 == 1 { (m, n, a, b, out) } else { (n, m, b, a, out.transposed()) };
+                let Ok(step) = usize::try_from(out.strides.0) else { return false };
+                if out.strides.1 != 1 || (m > 1 && step < n) {
+                    return false;
+                }
+                let Some(product) = super::blas::Product::new(m, n, k, a, b) else { return false };
+                // SAFETY: the caller answers for the output, whose rows are runs that do not overlap.
+                unsafe {
+                    let done = product.run(out.data, step, out.accumulate);
+                    if done {
+                        out.finish_all(m, n);
+                    }
+                    done
+                }
+            }
         }
     )*};
 }

@@ -43,6 +43,14 @@ impl Tensor {
         self.neg()?.softmax(dim)
     }
 
+    /// As [`softmin`](Tensor::softmin) in another dtype: the negated elements are converted.
+    ///
+    /// # Errors
+    /// As `softmin`.
+    pub fn softmin_as(&self, dim: isize, dtype: DType) -> Result<Tensor> {
+        self.neg()?.to_dtype(dtype)?.softmax(dim)
+    }
+
     fn along(&self, name: &'static str, dim: isize, op: impl Fn(usize) -> Norm) -> Result<Tensor> {
         let dim = normalize_dim(name, dim, self.dim())?;
         if self.dim() == 0 {

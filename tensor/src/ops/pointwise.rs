@@ -87,8 +87,20 @@ fn with_scalar(op: Binary, x: Input<'_>, scalar: Scalar, reflected: bool) -> Res
 }
 
 /// `f(x)`; integers become the default float type where the function needs it.
+/// Activations that PyTorch does not take integers for, though they would become floats elsewhere.
+fn floats_only(f: &Unary) -> bool {
+    use Unary::*;
+    matches!(
+        f,
+        Gelu | GeluTanh | Silu | Mish | Selu | Hardsigmoid | Hardswish | LogSigmoid | Elu { .. } | LeakyRelu { .. } | Softplus { .. }
+    )
+}
+
 pub(crate) fn unary(f: Unary, x: Input<'_>) -> Result<Tensor> {
     let dtype = x.tensor().dtype();
+    if !dtype.is_differentiable() && floats_only(&f) {
+        return Err(Error::dtype(f.name(), format!("wants a floating-point tensor, got {dtype}")));
+    }
     let x = if dtype.is_differentiable() || f.takes_integers() { x } else { cast(x, default_dtype())? };
     apply_slice1(&Pointwise::Unary(f).into(), &mut [x])
 }
@@ -350,7 +362,9 @@ impl Tensor {
             Operand::Tensor(t) => cast(Input::Ref(t), dtype),
             Operand::Scalar(s) => Tensor::full([0usize; 0], s, (dtype, self.device())).map(Input::Own),
         };
-        apply1(Pointwise::Where, [Input::Ref(self), operand(x)?, operand(y)?])
+        // PyTorch takes bytes as a condition still.
+        let condition = if self.dtype() == DType::U8 { Input::Own(self.ne(0)?) } else { Input::Ref(self) };
+        apply1(Pointwise::Where, [condition, operand(x)?, operand(y)?])
     }
 
     /// `value` where the mask (`bool`, broadcast) is true, this tensor elsewhere. The value is a number or a tensor of no dimensions.
@@ -358,7 +372,15 @@ impl Tensor {
     /// # Errors
     /// If the mask is not `bool` or does not fit, or the value has dimensions.
     pub fn masked_fill<'b>(&self, mask: &Tensor, value: impl Into<Operand<'b>>) -> Result<Tensor> {
-        let value = match value.into() {
+        let value = value.into();
+        let complex = match &value {
+            Operand::Scalar(s) => matches!(s, Scalar::Complex(_)),
+            Operand::Tensor(t) => t.dtype().is_complex(),
+        };
+        if complex && !self.dtype().is_complex() {
+            return Err(Error::dtype("masked_fill", format!("a complex value does not fit into a tensor of {}", self.dtype())));
+        }
+        let value = match value {
             Operand::Scalar(s) => Tensor::full([0usize; 0], s, (self.dtype(), self.device()))?,
             Operand::Tensor(t) if t.dim() == 0 => t.to_dtype(self.dtype())?,
             Operand::Tensor(t) => {

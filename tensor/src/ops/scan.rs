@@ -5,6 +5,10 @@ use rushlight_backend::{DType, Error, Result, Scalar, normalize_dim, normalize_d
 
 use crate::{IntoSizes, Tensor, Tensors, apply};
 
+fn no_booleans(op: &'static str, dtype: DType) -> Result<()> {
+    if dtype == DType::Bool { Err(Error::dtype(op, "is not made in bool")) } else { Ok(()) }
+}
+
 impl Tensor {
     fn scan(&self, kind: ScanKind, op: &'static str, dim: isize, reverse: bool) -> Result<Tensors> {
         let dim = normalize_dim(op, dim, self.dim())?;
@@ -42,8 +46,8 @@ impl Tensor {
     /// # Errors
     /// If the dimension does not exist.
     pub fn cumsum_as(&self, dim: isize, dtype: DType) -> Result<Tensor> {
-        let narrow = |y: Tensor| y.to_dtype(dtype);
-        narrow(self.to_dtype(dtype)?.cumsum(dim)?)
+        no_booleans("cumsum", dtype)?;
+        self.to_dtype(dtype)?.cumsum(dim)?.to_dtype(dtype)
     }
 
     /// The sums of the elements of a dimension from each to the last.
@@ -67,6 +71,7 @@ impl Tensor {
     /// # Errors
     /// If the dimension does not exist.
     pub fn cumprod_as(&self, dim: isize, dtype: DType) -> Result<Tensor> {
+        no_booleans("cumprod", dtype)?;
         self.to_dtype(dtype)?.cumprod(dim)?.to_dtype(dtype)
     }
 
@@ -129,6 +134,9 @@ impl Tensor {
             return Err(Error::shape("diff", "wants at least one dimension"));
         }
         normalize_dim("diff", dim, self.dim())?;
+        if n == 0 {
+            return Ok(self.clone());
+        }
         let mut x = self.clone();
         if prepend.is_some() || append.is_some() {
             let parts: Vec<&Tensor> = prepend.into_iter().chain([self]).chain(append).collect();

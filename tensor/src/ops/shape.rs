@@ -384,6 +384,17 @@ impl Tensor {
         self.split(n.div_ceil(chunks), dim)
     }
 
+    /// The slices of the first dimension, one after the other: `for row in x.iter()?`. Elements come from [`to_vec`](Tensor::to_vec).
+    ///
+    /// # Errors
+    /// For a 0-d tensor.
+    pub fn iter(&self) -> Result<std::vec::IntoIter<Tensor>> {
+        if self.dim() == 0 {
+            return Err(Error::index("iter", "a 0-d tensor has no dimension to iterate over"));
+        }
+        Ok(self.unbind(0)?.into_iter())
+    }
+
     /// Every slice of a dimension, which is dropped. Views.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ pub use quantile::Quantile;
 pub use unique::{Unique, UniqueResults};
 
 use rushlight_backend::op::{Rank, Sort};
-use rushlight_backend::{Error, Result, normalize_dim};
+use rushlight_backend::{DType, Error, Result, normalize_dim};
 
 use crate::{Operand, Tensor, apply, apply1};
 
@@ -144,6 +144,9 @@ impl Tensor {
     /// ```
     pub fn searchsorted<'a>(&self, values: impl Into<Operand<'a>>, right: bool, sorter: Option<&Tensor>) -> Result<Tensor> {
         let op = "searchsorted";
+        if self.dtype() == DType::Bool {
+            return Err(Error::dtype(op, "does not take booleans"));
+        }
         if self.dim() == 0 {
             return Err(Error::shape(op, "the sequence must have at least one dimension"));
         }

@@ -9,7 +9,14 @@ use crate::registry::Registry;
 pub(super) fn register(r: &mut Registry) {
     along(r, "softmax", Tensor::softmax);
     along(r, "log_softmax", Tensor::log_softmax);
-    along(r, "nn.functional.softmin", Tensor::softmin);
+    r.op("nn.functional.softmin", |a| {
+        let (x, dim) = (a.tensor("input")?, a.int("dim")?);
+        a.take("_stacklevel");
+        Ok(match a.opt_dtype("dtype")? {
+            Some(dtype) => x.softmin_as(dim, dtype)?,
+            None => x.softmin(dim)?,
+        })
+    });
     masked_along(r, "masked.softmax", masked::softmax);
     masked_along(r, "masked.log_softmax", masked::log_softmax);
     masked_along(r, "masked.softmin", masked::softmin);

@@ -52,7 +52,7 @@ fn over_dims(r: &mut Registry, name: &'static str, all: All, some: Some_) {
 pub(super) fn register(r: &mut Registry) {
     over_dims_in(r, "sum", Tensor::sum, |x, d, k| x.sum_dim(d, k), |x, d, k, t| x.sum_as(d, k, t));
     over_dims_in(r, "mean", Tensor::mean, |x, d, k| x.mean_dim(d, k), |x, d, k, t| x.mean_as(d, k, t));
-    over_dims_in(r, "nansum", |x| x.nansum((), false), |x, d, k| x.nansum(d, k), |x, d, k, t| x.to_dtype(t)?.nansum(d, k));
+    over_dims_in(r, "nansum", |x| x.nansum((), false), |x, d, k| x.nansum(d, k), |x, d, k, t| x.nansum_as(d, k, t));
     over_dims_in(r, "nanmean", |x| x.nanmean((), false), |x, d, k| x.nanmean(d, k), |x, d, k, t| x.to_dtype(t)?.nanmean(d, k));
     over_dims(r, "amax", |x| x.amax((), false), |x, d, k| x.amax(d, k));
     over_dims(r, "amin", |x| x.amin((), false), |x, d, k| x.amin(d, k));

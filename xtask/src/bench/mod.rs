@@ -62,7 +62,8 @@ impl Workload {
         values.sort_by(f64::total_cmp);
         let (best, median) = (values[0], (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0);
         let json = format!(
-            r#"{{"framework":"rushlight","version":"{}","workload":"{}","metric":"{}","median":{median:.6},"min":{best:.6},"reps":{},"threads":{threads}}}"#,
+            r#"{{"framework":"{}","version":"{}","workload":"{}","metric":"{}","median":{median:.6},"min":{best:.6},"reps":{},"threads":{threads}}}"#,
+            framework(),
             env!("CARGO_PKG_VERSION"),
             self.name,
             self.metric,
@@ -70,6 +71,11 @@ impl Workload {
         );
         (best, median, json)
     }
+}
+
+/// The framework's name, with the library that multiplies its matrices if a feature asks for one.
+fn framework() -> String {
+    rushlight::BLAS.map_or("rushlight".into(), |library| format!("rushlight-{library}"))
 }
 
 /// Runs the workloads that are asked for.

@@ -145,7 +145,7 @@ fn resolve(x: &Tensor, index: Vec<Ix>) -> Result<(Tensor, Vec<Option<Tensor>>)> 
                 }
                 dim += covers;
             }
-            Ix::List(_) | Ix::Bool(_) => {}
+            Ix::List(_) | Ix::Mask(_) | Ix::Bool(_) => {}
         }
     }
     let tensors = open_masks(&view, &tensors)?;
@@ -196,7 +196,9 @@ impl Tensor {
             Operand::Tensor(t) => t.to_dtype(self.dtype())?,
             Operand::Scalar(s) => Tensor::full((), s, (self.dtype(), self.device()))?,
         };
-        let value = value.expand(places.shape())?.reshape(-1)?;
+        // As in NumPy, leading dimensions of size 1 that the part does not have are no matter.
+        let lead = (0..value.dim().saturating_sub(places.dim())).take_while(|&d| value.shape()[d] == 1).count();
+        let value = value.reshape(&value.shape()[lead..])?.expand(places.shape())?.reshape(-1)?;
         self.reshape(-1)?.scatter(0, &places.reshape(-1)?, &value)?.reshape(self.shape())
     }
 

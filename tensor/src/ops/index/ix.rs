@@ -26,6 +26,8 @@ pub enum Ix {
     Tensor(Tensor),
     /// A list of elements.
     List(Vec<i64>),
+    /// Whether each element is taken.
+    Mask(Vec<bool>),
     /// A new dimension, of size 1 if true and 0 if false.
     Bool(bool),
 }
@@ -49,6 +51,10 @@ impl Ix {
             Ix::List(places) => {
                 let n = places.len();
                 Ix::Tensor(Tensor::from_vec(places, n, device)?)
+            }
+            Ix::Mask(takes) => {
+                let n = takes.len();
+                Ix::Tensor(Tensor::from_vec(takes, n, device)?)
             }
             Ix::Bool(b) => Ix::Tensor(Tensor::full((), b, device)?),
             other => other,
@@ -111,6 +117,7 @@ single! {
     Ix, |x| x;
     Vec<i64>, |x| Ix::List(x);
     &[i64], |x| Ix::List(x.to_vec());
+    Vec<bool>, |x| Ix::Mask(x);
 }
 
 impl<const N: usize> IntoIx for [i64; N] {
@@ -120,6 +127,18 @@ impl<const N: usize> IntoIx for [i64; N] {
 }
 
 impl<const N: usize> IntoIndex for [i64; N] {
+    fn into_index(self) -> Vec<Ix> {
+        vec![self.into_ix()]
+    }
+}
+
+impl<const N: usize> IntoIx for [bool; N] {
+    fn into_ix(self) -> Ix {
+        Ix::Mask(self.to_vec())
+    }
+}
+
+impl<const N: usize> IntoIndex for [bool; N] {
     fn into_index(self) -> Vec<Ix> {
         vec![self.into_ix()]
     }

@@ -75,10 +75,12 @@ pub fn matrix_norm(a: &Tensor, order: impl Into<NormOrder>, dims: (isize, isize)
         return Err(Error::dtype(name, format!("wants a floating-point or complex tensor, got {}", a.dtype())));
     }
     let order = order.into();
+    // The largest of no magnitudes is 0.
+    let most = |x: &Tensor, dim: isize, keepdim: bool| if x.size(dim)? == 0 { x.sum_dim(dim, keepdim) } else { x.amax(dim, keepdim) };
     // Sums over one of the dimensions, then an extremum over the other; both are kept until the end.
     let sums = |over: usize, of: usize, largest: bool| -> Result<Tensor> {
         let sums = a.vector_norm(1.0, over, true)?;
-        if largest { sums.amax(of, true) } else { sums.amin(of, true) }
+        if largest { most(&sums, of as isize, true) } else { sums.amin(of, true) }
     };
     let values = || -> Result<Tensor> {
         let rest = (0..a.dim()).filter(|&d| d != row && d != column);
@@ -87,7 +89,7 @@ pub fn matrix_norm(a: &Tensor, order: impl Into<NormOrder>, dims: (isize, isize)
     let kept = match order {
         NormOrder::Fro => return a.vector_norm(2.0, [row, column], keepdim),
         NormOrder::Nuc => values()?.sum_dim(-1, false)?,
-        NormOrder::P(2.0) => values()?.amax(-1, false)?,
+        NormOrder::P(2.0) => most(&values()?, -1, false)?,
         NormOrder::P(-2.0) => values()?.amin(-1, false)?,
         NormOrder::P(1.0) => sums(row, column, true)?,
         NormOrder::P(-1.0) => sums(row, column, false)?,

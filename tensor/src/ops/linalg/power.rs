@@ -84,6 +84,7 @@ fn exponential(a: &Tensor) -> Result<Tensor> {
 /// If n is 0.
 pub fn vander(x: &Tensor, n: impl Into<Option<usize>>) -> Result<Tensor> {
     let x = if x.dim() == 0 { x.reshape(1)? } else { x.clone() };
+    let x = if x.dtype().is_differentiable() { x } else { x.to_dtype(DType::I64)? };
     let n = n.into().unwrap_or(x.shape()[x.dim() - 1]);
     if n < 2 {
         return Err(Error::value("linalg.vander", format!("wants at least two powers, got {n}")));

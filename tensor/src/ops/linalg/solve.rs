@@ -1,7 +1,7 @@
 //! Linear systems, inverses and determinants.
 
+use rushlight_backend::Result;
 use rushlight_backend::op::Linalg;
-use rushlight_backend::{Error, Result};
 
 use super::factor::permutation;
 use super::{one_batch, sizes, square};
@@ -139,11 +139,11 @@ pub fn slogdet(a: &Tensor) -> Result<(Tensor, Tensor)> {
 /// The logarithm of the determinant: NaN where that is negative.
 ///
 /// # Errors
-/// If the matrices are not square, or complex.
+/// If the matrices are not square.
 pub fn logdet(a: &Tensor) -> Result<Tensor> {
-    if a.dtype().is_complex() {
-        return Err(Error::dtype("logdet", "does not take complex numbers: use `slogdet`"));
-    }
     let (sign, log) = slogdet(a)?;
+    if a.dtype().is_complex() {
+        return sign.log()?.add(&log);
+    }
     sign.with_trace(None).log()?.add(&log)
 }

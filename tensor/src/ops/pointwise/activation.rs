@@ -1,6 +1,6 @@
 //! Activations that are written in other operations.
 
-use rushlight_backend::{Error, Result};
+use rushlight_backend::{DType, Error, Result};
 
 use crate::Tensor;
 
@@ -41,6 +41,9 @@ impl Tensor {
     /// # Errors
     /// If the tensor is complex.
     pub fn threshold(&self, threshold: f64, value: f64) -> Result<Tensor> {
+        if self.dtype() == DType::Bool {
+            return Err(Error::dtype("threshold", "does not take booleans"));
+        }
         self.masked_fill(&self.le(threshold)?, value)
     }
 

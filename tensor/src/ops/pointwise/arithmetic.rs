@@ -71,6 +71,9 @@ impl Tensor {
     pub fn addcmul(&self, tensor1: &Tensor, tensor2: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
         let value = value.into();
         widely(&[self, tensor1, tensor2], |t| {
+            if t[0].dtype() == DType::Bool {
+                return Err(Error::dtype("addcmul", "does not take booleans"));
+            }
             if !t[0].dtype().is_differentiable() && matches!(value, Scalar::Float(_) | Scalar::Complex(_)) {
                 return Err(Error::dtype("addcmul", format!("value must be an integer for tensors of type {}", t[0].dtype())));
             }

@@ -1,10 +1,10 @@
 //! `torch.special` and the special functions among Tensor's methods.
 
 use rushlight_backend::op::{Pointwise, Polynomial, Special};
-use rushlight_backend::{Error, Result};
+use rushlight_backend::{DType, Error, Result};
 
 use super::{cast, common_type};
-use crate::{Device, Input, Operand, Tensor, apply1, default_dtype};
+use crate::{Input, Operand, Tensor, apply1, default_dtype};
 
 /// `f(x)`; integers become the default float type.
 pub(super) fn unary(f: Special, x: &Tensor) -> Result<Tensor> {
@@ -19,7 +19,7 @@ pub(super) fn binary(f: Special, x: Operand<'_>, y: Operand<'_>) -> Result<Tenso
     let dtype = if common.is_differentiable() || refuses { common } else { default_dtype() };
     let device = match (x, y) {
         (Operand::Tensor(t), _) | (_, Operand::Tensor(t)) => t.device(),
-        _ => Device::cpu(),
+        _ => return Err(Error::value(f.name(), "wants a tensor, got two numbers")),
     };
     let operand = |o| match o {
         Operand::Tensor(t) => cast(Input::Ref(t), dtype),
@@ -120,6 +120,9 @@ impl Tensor {
     /// # Errors
     /// If the tensor is complex.
     pub fn logit(&self, eps: impl Into<Option<f64>>) -> Result<Tensor> {
+        if self.dtype().is_complex() {
+            return Err(Error::dtype("logit", format!("wants a real tensor, got {}", self.dtype())));
+        }
         let x = if self.dtype().is_differentiable() { self.clone() } else { self.to_dtype(default_dtype())? };
         let x = match eps.into() {
             Some(eps) => {
@@ -160,7 +163,12 @@ impl Tensor {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn ldexp(&self, other: &Tensor) -> Result<Tensor> {
-        self.mul(&other.rpow(2.0)?)
+        if self.dtype().is_float() && other.dtype() == DType::Bool {
+            return Err(Error::dtype("ldexp", "exponents must be numbers, got bool"));
+        }
+        let y = self.mul(&other.rpow(2.0)?)?;
+        // Integer exponents leave the type of floats alone.
+        if self.dtype().is_float() && other.dtype().is_int() { y.to_dtype(self.dtype()) } else { Ok(y) }
     }
 }
 

@@ -168,20 +168,20 @@ pub fn logaddexp(x: &Tensor, y: &Tensor, x_mask: Option<&Tensor>, y_mask: Option
     Tensor::stack(&[x.expand(shape.as_slice())?, y.expand(shape.as_slice())?], 0)?.logsumexp(0, false)
 }
 
-/// Cumulative sums of the elements that the mask keeps. Integers and booleans give int64.
+/// Cumulative sums of the elements that the mask keeps, in their dtype.
 ///
 /// # Errors
 /// If the dimension does not exist or the mask does not fit.
 pub fn cumsum(x: &Tensor, dim: isize, mask: Option<&Tensor>) -> Result<Tensor> {
-    filled(x, mask, 0.0)?.cumsum(dim)
+    filled(x, mask, 0.0)?.cumsum_as(dim, x.dtype())
 }
 
-/// Cumulative products of the elements that the mask keeps. Integers and booleans give int64.
+/// Cumulative products of the elements that the mask keeps, in their dtype.
 ///
 /// # Errors
 /// If the dimension does not exist or the mask does not fit.
 pub fn cumprod(x: &Tensor, dim: isize, mask: Option<&Tensor>) -> Result<Tensor> {
-    filled(x, mask, 1.0)?.cumprod(dim)
+    filled(x, mask, 1.0)?.cumprod_as(dim, x.dtype())
 }
 
 /// Medians of the elements that the mask keeps and that are not NaN, the lower of two; NaN where there are none. Integers become the default float type.

@@ -100,6 +100,17 @@ impl Tensor {
         self.without_nan()?.wide()?.reduce(Reduction::Sum, dims, keepdim)
     }
 
+    /// As [`nansum`](Tensor::nansum) in another dtype: the elements that are not NaN are converted first.
+    ///
+    /// # Errors
+    /// As `nansum`.
+    pub fn nansum_as(&self, dims: impl IntoSizes, keepdim: bool, dtype: DType) -> Result<Tensor> {
+        if self.dtype().is_complex() {
+            return Err(Error::dtype("nansum", "does not take complex numbers"));
+        }
+        self.without_nan()?.sum_as(dims, keepdim, dtype)
+    }
+
     /// Zeros in the place of NaN.
     fn without_nan(&self) -> Result<Tensor> {
         if self.dtype().is_float() { self.isnan()?.where_(0.0, self) } else { Ok(self.clone()) }
@@ -133,7 +144,8 @@ impl Tensor {
     /// If the shape cannot be broadcast to the tensor's.
     pub fn sum_to_size(&self, shape: &[usize]) -> Result<Tensor> {
         if self.shape() == shape {
-            return Ok(self.clone());
+            // As PyTorch: a sum of all elements is wide even if there is but one.
+            return if shape.is_empty() { self.wide() } else { Ok(self.clone()) };
         }
         let lead = self.dim().saturating_sub(shape.len());
         let dims: Dims = (0..self.dim()).filter(|&d| d < lead || (shape[d - lead] == 1 && self.shape()[d] != 1)).collect();
@@ -356,7 +368,9 @@ impl Tensor {
         if x.numel() == 0 {
             return x.exp()?.reduce(Reduction::Sum, dims, keepdim)?.log();
         }
-        let top = x.with_trace(None).reduce(Reduction::Amax, dims.clone(), true)?;
+        let plain = x.with_trace(None);
+        let size = if x.dtype().is_complex() { plain.real()? } else { plain };
+        let top = size.reduce(Reduction::Amax, dims.clone(), true)?;
         // An infinite maximum would give inf - inf.
         let top = top.isfinite()?.where_(&top, &top.zeros_like()?)?;
         let sum = x.sub(&top)?.exp()?.reduce(Reduction::Sum, dims.clone(), true)?.log()?.add(&top)?;

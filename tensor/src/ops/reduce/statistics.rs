@@ -1,5 +1,6 @@
 //! Traces, covariances, correlations.
 
+use rushlight_backend::promote::promote_types;
 use rushlight_backend::{DType, Error, Result};
 
 use crate::{Tensor, default_dtype};
@@ -70,6 +71,11 @@ impl Tensor {
             (one, other) => one.or(other).cloned(),
         };
         let x = if x.dtype().is_differentiable() { x } else { x.to_dtype(default_dtype())? };
+        // Weights of a wider type make the result so.
+        let x = match &w {
+            Some(w) if w.dtype().is_float() => x.to_dtype(promote_types(x.dtype(), w.dtype()))?,
+            _ => x,
+        };
         // The sum of the weights, and the mean.
         let (total, mean) = match &w {
             None => (Tensor::full((), observations as f64, (DType::F64, x.device()))?, x.mean_dim(1, true)?),

@@ -64,7 +64,20 @@ impl Tensor {
                     format!("margins for {pairs} dimensions want a tensor of {} or {}, got {:?}", pairs + 1, pairs + 2, self.shape()),
                 ));
             }
-            return (0..pairs).map(of_dim).try_fold(self.clone(), |x, (d, before, after)| x.pad_from_within(d, before, after, mode));
+            return (0..pairs).map(of_dim).try_fold(self.clone(), |x, (d, before, after)| {
+                if mode != PadMode::Circular || (before >= 0 && after >= 0) {
+                    return x.pad_from_within(d, before, after, mode);
+                }
+                // What is cut off is no part of the circle.
+                let (cut, end) = ((-before).max(0), (-after).max(0));
+                let rest = (x.shape()[d] as isize - cut - end).max(0) as usize;
+                x.narrow(d as isize, cut.min(x.shape()[d] as isize - rest as isize), rest)?.pad_from_within(
+                    d,
+                    before.max(0),
+                    after.max(0),
+                    mode,
+                )
+            });
         };
         let mut x = self.clone();
         let (mut lead, mut trail): (Dims, Dims) = (smallvec::smallvec![0; self.dim()], smallvec::smallvec![0; self.dim()]);
