@@ -40,7 +40,7 @@ pub enum GridMode {
     Bilinear,
     /// The nearest element.
     Nearest,
-    /// By four neighbours in each dimension; for two dimensions.
+    /// By four neighbours in each dimension.
     Bicubic,
 }
 
@@ -158,9 +158,6 @@ fn sampled(name: &'static str, with: &GridSample, x: &MetaRef<'_>, grid: &MetaRe
                 x.shape, grid.shape
             ),
         ));
-    }
-    if rank == 3 && with.mode == GridMode::Bicubic {
-        return Err(Error::value(name, "bicubic is for two dimensions"));
     }
     let mut shape = Shape::from_slice(&x.shape[..2]);
     shape.extend_from_slice(&grid.shape[1..=rank]);
