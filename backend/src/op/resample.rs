@@ -99,14 +99,14 @@ impl Resample {
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {
         let name = self.name();
         match self {
-            Resample::Grid(with) => {
+            Resample::Grid(_) => {
                 let [x, grid] = exactly(name, inputs)?;
-                return one(sampled(name, with, x, grid)?, x.dtype);
+                return one(sampled(name, x, grid)?, x.dtype);
             }
-            Resample::GridGrad(with) => {
+            Resample::GridGrad(_) => {
                 let [g, x, grid] = exactly(name, inputs)?;
                 same_dtype(name, inputs)?;
-                let wanted = sampled(name, with, x, grid)?;
+                let wanted = sampled(name, x, grid)?;
                 if g.shape != wanted.as_slice() {
                     return Err(Error::shape(name, format!("a gradient of shape {:?} does not fit: wanted {wanted:?}", g.shape)));
                 }
@@ -142,7 +142,7 @@ impl Resample {
 }
 
 /// The shape of the samples of x at a grid.
-fn sampled(name: &'static str, with: &GridSample, x: &MetaRef<'_>, grid: &MetaRef<'_>) -> Result<Shape> {
+fn sampled(name: &'static str, x: &MetaRef<'_>, grid: &MetaRef<'_>) -> Result<Shape> {
     want_float(name, same_dtype(name, &[*x, *grid])?)?;
     let rank = x.shape.len().saturating_sub(2);
     let fits = matches!(rank, 2 | 3)
