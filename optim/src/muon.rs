@@ -15,6 +15,8 @@ pub enum AdjustLr {
     Original,
     /// Times `0.2 sqrt(max(a, b))`, which matches the size of AdamW's updates.
     MatchRmsAdamW,
+    /// Times `sqrt(a / b)`.
+    SpectralUnclamped,
 }
 
 impl AdjustLr {
@@ -23,6 +25,7 @@ impl AdjustLr {
         match name {
             "original" => Some(AdjustLr::Original),
             "match_rms_adamw" => Some(AdjustLr::MatchRmsAdamW),
+            "spectral_unclamped" => Some(AdjustLr::SpectralUnclamped),
             _ => None,
         }
     }
@@ -33,6 +36,7 @@ impl OptionValue for AdjustLr {
         match self {
             AdjustLr::Original => "original".into(),
             AdjustLr::MatchRmsAdamW => "match_rms_adamw".into(),
+            AdjustLr::SpectralUnclamped => "spectral_unclamped".into(),
         }
     }
     fn of_value(value: &Value) -> Option<AdjustLr> {
@@ -113,6 +117,7 @@ impl Rule for MuonOptions {
                     * match o.adjust_lr_fn {
                         AdjustLr::Original => (rows / columns).max(1.0).sqrt(),
                         AdjustLr::MatchRmsAdamW => 0.2 * rows.max(columns).sqrt(),
+                        AdjustLr::SpectralUnclamped => (rows / columns).sqrt(),
                     };
                 parameter.set(&value.mul(1.0 - o.lr * o.weight_decay)?.sub(&update.mul(lr)?)?)?;
                 state.set_tensor("momentum_buffer", buffer);

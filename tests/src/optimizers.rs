@@ -59,7 +59,7 @@ fn count(a: &mut Args, name: &str, default: usize) -> CaseResult<usize> {
 }
 
 fn adjust(a: &mut Args, name: &str, _: optim::AdjustLr) -> CaseResult<optim::AdjustLr> {
-    let known = ["original", "match_rms_adamw"].map(|n| (n, optim::AdjustLr::from_name(n)));
+    let known = ["original", "match_rms_adamw", "spectral_unclamped"].map(|n| (n, optim::AdjustLr::from_name(n)));
     a.choice(name, "original", &known)
 }
 
@@ -268,6 +268,10 @@ fn list(a: &mut Args, name: &str) -> CaseResult<Vec<f64>> {
     a.take_named(name).map_or_else(|| Err(CaseError::Missing(format!("a call without `{name}`"))), numbers)
 }
 
+fn list_or(a: &mut Args, name: &str, default: f64) -> CaseResult<Vec<f64>> {
+    a.take_named(name).map_or(Ok(vec![default]), numbers)
+}
+
 fn anneal(a: &mut Args) -> CaseResult<Anneal> {
     a.choice("anneal_strategy", "cos", &[("cos", Some(Anneal::Cos)), ("linear", Some(Anneal::Linear))])
 }
@@ -345,7 +349,7 @@ pub fn scheduler(spec: &Json, optimizer: &mut dyn Optimizer, decoder: &Decoder<'
 fn cyclic(a: &mut Args, optimizer: &mut dyn Optimizer) -> CaseResult<AnyScheduler> {
     let s = sched::CyclicLR::new(list(a, "base_lr")?, list(a, "max_lr")?).step_size_up(a.int_or("step_size_up", 2000)? as i64);
     let s = s.step_size_down(a.opt_int("step_size_down")?.map(|n| n as i64)).cycle_momentum(a.bool_or("cycle_momentum", true)?);
-    let s = s.base_momentum(a.float_or("base_momentum", 0.8)?).max_momentum(a.float_or("max_momentum", 0.9)?);
+    let s = s.base_momentum(list_or(a, "base_momentum", 0.8)?).max_momentum(list_or(a, "max_momentum", 0.9)?);
     let gamma = a.float_or("gamma", 1.0)?;
     let modes = [
         ("triangular", Some(CyclicMode::Triangular)),
@@ -361,7 +365,7 @@ fn one_cycle(a: &mut Args, optimizer: &mut dyn Optimizer) -> CaseResult<AnySched
     let total = total.ok_or_else(|| CaseError::Missing("OneCycleLR without a number of steps".to_string()))?;
     let s = sched::OneCycleLR::new(list(a, "max_lr")?, total as i64).pct_start(a.float_or("pct_start", 0.3)?);
     let s = s.anneal_strategy(anneal(a)?).cycle_momentum(a.bool_or("cycle_momentum", true)?);
-    let s = s.base_momentum(a.float_or("base_momentum", 0.85)?).max_momentum(a.float_or("max_momentum", 0.95)?);
+    let s = s.base_momentum(list_or(a, "base_momentum", 0.85)?).max_momentum(list_or(a, "max_momentum", 0.95)?);
     let s = s.div_factor(a.float_or("div_factor", 25.0)?).final_div_factor(a.float_or("final_div_factor", 1e4)?);
     plain(s.three_phase(a.bool_or("three_phase", false)?), optimizer)
 }

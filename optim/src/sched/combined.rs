@@ -41,8 +41,10 @@ impl SequentialLR {
         }
         optimizer.set_rates(&rates);
         schedulers.iter_mut().for_each(|s| s.rewind());
-        schedulers[0].step(optimizer)?;
-        Ok(SequentialLR { schedulers, milestones, epoch: 0 })
+        let mut all = SequentialLR { schedulers, milestones, epoch: 0 };
+        let first = all.current();
+        all.schedulers[first].begin(optimizer)?;
+        Ok(all)
     }
 
     fn current(&self) -> usize {

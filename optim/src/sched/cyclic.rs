@@ -32,10 +32,10 @@ schedules! {
         mode: CyclicMode = CyclicMode::Triangular;
         /// Whether the momentum cycles. Default: true.
         cycle_momentum: bool = true;
-        /// The least momentum. Default: 0.8.
-        base_momentum: f64 = 0.8;
-        /// The largest momentum. Default: 0.9.
-        max_momentum: f64 = 0.9;
+        /// The least momentum, one for all groups or one for each. Default: 0.8.
+        base_momentum: Vec<f64> = vec![0.8];
+        /// The largest momentum, one for all groups or one for each. Default: 0.9.
+        max_momentum: Vec<f64> = vec![0.9];
     }
 }
 
@@ -74,16 +74,18 @@ impl Schedule for CyclicLR {
     fn prepare(&mut self, rates: &mut [Rate]) -> Result<()> {
         for_groups(Self::NAME, "base_lr", &mut self.base_lr, rates.len())?;
         for_groups(Self::NAME, "max_lr", &mut self.max_lr, rates.len())?;
+        for_groups(Self::NAME, "base_momentum", &mut self.base_momentum, rates.len())?;
+        for_groups(Self::NAME, "max_momentum", &mut self.max_momentum, rates.len())?;
         if self.step_size_up <= 0 || self.step_size_down.is_some_and(|n| n <= 0) {
             return Err(Error::value(Self::NAME, "step_size_up and step_size_down must be positive"));
         }
         if self.cycle_momentum && rates.iter().any(|r| r.momentum.is_none()) {
             return Err(Error::value(Self::NAME, "cycle_momentum wants an optimizer with a momentum or betas"));
         }
-        for (rate, base) in rates.iter_mut().zip(&self.base_lr) {
+        for ((rate, base), momentum) in rates.iter_mut().zip(&self.base_lr).zip(&self.max_momentum) {
             rate.lr = *base;
             if self.cycle_momentum {
-                rate.momentum = Some(self.max_momentum);
+                rate.momentum = Some(*momentum);
             }
         }
         Ok(())
@@ -94,9 +96,10 @@ impl Schedule for CyclicLR {
         Ok(initial + (self.max_lr[group] - initial) * height * scale)
     }
 
-    fn momentum(&self, epoch: i64, _: usize) -> Option<f64> {
+    fn momentum(&self, epoch: i64, group: usize) -> Option<f64> {
         let (height, scale) = self.height(epoch);
-        self.cycle_momentum.then_some(self.max_momentum - (self.max_momentum - self.base_momentum) * height * scale)
+        let (base, max) = (self.base_momentum[group], self.max_momentum[group]);
+        self.cycle_momentum.then_some(max - (max - base) * height * scale)
     }
 
     fn base_lrs(&self) -> Option<Vec<f64>> {

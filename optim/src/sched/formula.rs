@@ -26,6 +26,14 @@ pub trait Schedule: Sized {
     /// If the schedule has come to its end.
     fn lr(&self, epoch: i64, group: usize, current: f64, initial: f64) -> Result<f64>;
 
+    /// The rate when the schedule begins, of which its other steps go on: by default that of step 0.
+    ///
+    /// # Errors
+    /// As [`lr`](Schedule::lr).
+    fn begin_lr(&self, group: usize, current: f64, initial: f64) -> Result<f64> {
+        self.lr(0, group, current, initial)
+    }
+
     /// The rate at the beginning, when another schedule has been at work before.
     ///
     /// # Errors
@@ -53,12 +61,23 @@ pub trait Schedule: Sized {
         let mut rates = optimizer.rates();
         self.prepare(&mut rates)?;
         optimizer.set_rates(&rates);
-        let initial = initial_lrs(optimizer);
-        let base = self.base_lrs().unwrap_or(initial);
+        // As in PyTorch the beginning looks at the initial rates of the groups, which another schedule may have set.
+        let base = initial_lrs(optimizer);
         let mut running = Running { schedule: self, epoch: -1, base, last: Vec::new() };
-        running.step(optimizer)?;
+        running.begin(optimizer)?;
+        if let Some(base) = running.schedule.base_lrs() {
+            running.base = base;
+        }
         Ok(running)
     }
+}
+
+/// Where the rate of a step comes from.
+#[derive(Clone, Copy)]
+enum At {
+    Begin,
+    First,
+    Step,
 }
 
 /// A schedule of a formula at work.
@@ -71,12 +90,15 @@ pub struct Running<S> {
 }
 
 impl<S: Schedule> Running<S> {
-    fn set(&mut self, optimizer: &mut dyn Optimizer, first: bool) -> Result<()> {
+    fn set(&mut self, optimizer: &mut dyn Optimizer, at: At) -> Result<()> {
         check_groups(S::NAME, optimizer, self.base.len())?;
         let mut rates = optimizer.rates();
         for (i, (rate, &initial)) in rates.iter_mut().zip(&self.base).enumerate() {
-            rate.lr =
-                if first { self.schedule.first_lr(i, rate.lr, initial)? } else { self.schedule.lr(self.epoch, i, rate.lr, initial)? };
+            rate.lr = match at {
+                At::Begin => self.schedule.begin_lr(i, rate.lr, initial)?,
+                At::First => self.schedule.first_lr(i, rate.lr, initial)?,
+                At::Step => self.schedule.lr(self.epoch, i, rate.lr, initial)?,
+            };
             if let (Some(m), Some(new)) = (&mut rate.momentum, self.schedule.momentum(self.epoch, i)) {
                 *m = new;
             }
@@ -90,7 +112,12 @@ impl<S: Schedule> Running<S> {
 impl<S: Schedule> Scheduler for Running<S> {
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch += 1;
-        self.set(optimizer, false)
+        self.set(optimizer, At::Step)
+    }
+
+    fn begin(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
+        self.epoch += 1;
+        self.set(optimizer, At::Begin)
     }
 
     fn last_lrs(&self) -> Vec<f64> {
@@ -116,7 +143,7 @@ impl<S: Schedule> Scheduler for Running<S> {
 
     fn restart(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch = 0;
-        self.set(optimizer, true)
+        self.set(optimizer, At::First)
     }
 
     fn rewind(&mut self) {

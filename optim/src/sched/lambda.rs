@@ -77,6 +77,10 @@ impl Schedule for MultiplicativeLR {
     }
 
     fn lr(&self, epoch: i64, group: usize, current: f64, _: f64) -> Result<f64> {
-        Ok(if epoch > 0 { current * self.factor(group, epoch) } else { current })
+        Ok(current * self.factor(group, epoch))
+    }
+
+    fn begin_lr(&self, _: usize, current: f64, _: f64) -> Result<f64> {
+        Ok(current)
     }
 }

@@ -59,6 +59,15 @@ pub trait Scheduler {
     /// If the optimizer does not have as many groups as at the beginning, or the schedule is over and cannot go on.
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()>;
 
+    /// Takes the first step: what [`SequentialLR`] does with the schedule that it begins with. It differs from [`step`](Scheduler::step) where a step's rate is made
+    /// from the one before.
+    ///
+    /// # Errors
+    /// As [`step`](Scheduler::step).
+    fn begin(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
+        self.step(optimizer)
+    }
+
     /// The rates that were set last.
     fn last_lrs(&self) -> Vec<f64>;
 

@@ -18,10 +18,10 @@ schedules! {
         anneal_strategy: Anneal = Anneal::Cos;
         /// Whether the momentum cycles. Default: true.
         cycle_momentum: bool = true;
-        /// The least momentum. Default: 0.85.
-        base_momentum: f64 = 0.85;
-        /// The largest momentum. Default: 0.95.
-        max_momentum: f64 = 0.95;
+        /// The least momentum, one for all groups or one for each. Default: 0.85.
+        base_momentum: Vec<f64> = vec![0.85];
+        /// The largest momentum, one for all groups or one for each. Default: 0.95.
+        max_momentum: Vec<f64> = vec![0.95];
         /// The rate begins at `max_lr / div_factor`. Default: 25.
         div_factor: f64 = 25.0;
         /// And ends at this share of where it began. Default: 1e4.
@@ -64,6 +64,8 @@ impl Schedule for OneCycleLR {
 
     fn prepare(&mut self, rates: &mut [Rate]) -> Result<()> {
         for_groups(Self::NAME, "max_lr", &mut self.max_lr, rates.len())?;
+        for_groups(Self::NAME, "base_momentum", &mut self.base_momentum, rates.len())?;
+        for_groups(Self::NAME, "max_momentum", &mut self.max_momentum, rates.len())?;
         if self.total_steps <= 0 {
             return Err(Error::value(Self::NAME, format!("total_steps must be positive, got {}", self.total_steps)));
         }
@@ -73,10 +75,10 @@ impl Schedule for OneCycleLR {
         if self.cycle_momentum && rates.iter().any(|r| r.momentum.is_none()) {
             return Err(Error::value(Self::NAME, "cycle_momentum wants an optimizer with a momentum or betas"));
         }
-        for (rate, max) in rates.iter_mut().zip(&self.max_lr) {
+        for ((rate, max), momentum) in rates.iter_mut().zip(&self.max_lr).zip(&self.max_momentum) {
             rate.initial_lr = Some(max / self.div_factor);
             if self.cycle_momentum {
-                rate.momentum = Some(self.max_momentum);
+                rate.momentum = Some(*momentum);
             }
         }
         Ok(())
@@ -91,8 +93,9 @@ impl Schedule for OneCycleLR {
         Ok(annealed(self.anneal_strategy, values[from], values[to], share))
     }
 
-    fn momentum(&self, epoch: i64, _: usize) -> Option<f64> {
-        let values = [self.max_momentum, self.base_momentum, self.max_momentum];
+    fn momentum(&self, epoch: i64, group: usize) -> Option<f64> {
+        let (base, max) = (self.base_momentum[group], self.max_momentum[group]);
+        let values = [max, base, max];
         let (from, to, share) = self.phase(epoch);
         self.cycle_momentum.then(|| annealed(self.anneal_strategy, values[from], values[to], share))
     }

@@ -89,6 +89,10 @@ schedules! {
     }
 }
 
+fn not_negative(name: &'static str, what: &str, n: i64) -> Result<()> {
+    if n >= 0 { Ok(()) } else { Err(Error::value(name, format!("{what} must not be negative, got {n}"))) }
+}
+
 fn positive(name: &'static str, what: &str, n: i64) -> Result<()> {
     if n > 0 { Ok(()) } else { Err(Error::value(name, format!("{what} must be positive, got {n}"))) }
 }
@@ -158,7 +162,7 @@ impl Schedule for LinearLR {
         if !(0.0..=1.0).contains(&self.end_factor) {
             return Err(Error::value(Self::NAME, format!("end_factor must lie in 0 to 1, got {}", self.end_factor)));
         }
-        positive(Self::NAME, "total_iters", self.total_iters)
+        not_negative(Self::NAME, "total_iters", self.total_iters)
     }
 
     fn lr(&self, epoch: i64, _: usize, current: f64, _: f64) -> Result<f64> {
@@ -180,8 +184,12 @@ impl Schedule for LinearLR {
 impl Schedule for ExponentialLR {
     const NAME: &'static str = "ExponentialLR";
 
-    fn lr(&self, epoch: i64, _: usize, current: f64, _: f64) -> Result<f64> {
-        Ok(if epoch == 0 { current } else { current * self.gamma })
+    fn lr(&self, _: i64, _: usize, current: f64, _: f64) -> Result<f64> {
+        Ok(current * self.gamma)
+    }
+
+    fn begin_lr(&self, _: usize, current: f64, _: f64) -> Result<f64> {
+        Ok(current)
     }
 
     fn first_lr(&self, _: usize, _: f64, initial: f64) -> Result<f64> {
@@ -193,15 +201,19 @@ impl Schedule for PolynomialLR {
     const NAME: &'static str = "PolynomialLR";
 
     fn prepare(&mut self, _: &mut [Rate]) -> Result<()> {
-        positive(Self::NAME, "total_iters", self.total_iters)
+        not_negative(Self::NAME, "total_iters", self.total_iters)
     }
 
     fn lr(&self, epoch: i64, _: usize, current: f64, _: f64) -> Result<f64> {
-        if epoch == 0 || epoch > self.total_iters {
+        if epoch > self.total_iters {
             return Ok(current);
         }
         let total = self.total_iters as f64;
         Ok(current * ((1.0 - epoch as f64 / total) / (1.0 - (epoch - 1) as f64 / total)).powf(self.power))
+    }
+
+    fn begin_lr(&self, _: usize, current: f64, _: f64) -> Result<f64> {
+        Ok(current)
     }
 
     fn first_lr(&self, _: usize, _: f64, initial: f64) -> Result<f64> {
@@ -218,14 +230,15 @@ impl Schedule for CosineAnnealingLR {
 
     fn lr(&self, epoch: i64, _: usize, current: f64, initial: f64) -> Result<f64> {
         let (t, top) = (self.t_max as f64, self.t_max);
-        if epoch == 0 {
-            return Ok(current);
-        }
         if (epoch - 1 - top) % (2 * top) == 0 {
             return Ok(current + (initial - self.eta_min) * (1.0 - (PI / t).cos()) / 2.0);
         }
         let height = |e: i64| 1.0 + (PI * e as f64 / t).cos();
         Ok(height(epoch) / height(epoch - 1) * (current - self.eta_min) + self.eta_min)
+    }
+
+    fn begin_lr(&self, _: usize, current: f64, _: f64) -> Result<f64> {
+        Ok(current)
     }
 
     fn first_lr(&self, _: usize, _: f64, initial: f64) -> Result<f64> {

@@ -6,6 +6,7 @@ use rushlight_tensor::{KlReduction, LossReduction};
 use super::{Called, Modules};
 use crate::args::Args;
 use crate::golden::Value;
+use crate::ops::loss::lengths;
 use crate::outcome::CaseResult;
 
 fn reduction(a: &mut Args) -> CaseResult<LossReduction> {
@@ -109,9 +110,13 @@ pub(super) fn register(m: &mut Modules) {
             let loss = nn::TripletMarginWithDistanceLoss::new().margin(a.float_or("margin", 1.0)?).swap(a.bool_or("swap", false)?);
             loss.reduction(reduction(a)?)
         };
-        CTCLoss ["log_probs", "targets", "input_lengths", "target_lengths"] |a| {
-            let builder = nn::CTCLoss::builder().blank(a.opt_size("blank")?.unwrap_or(0));
-            builder.zero_infinity(a.bool_or("zero_infinity", false)?).reduction(reduction(a)?).build()?
-        };
     );
+    m.other("CTCLoss", |a| {
+        let builder = nn::CTCLoss::builder().blank(a.opt_size("blank")?.unwrap_or(0));
+        let call = |m: &nn::CTCLoss, a: &mut Args| -> CaseResult<Vec<Value>> {
+            let (x, targets) = (a.tensor("log_probs")?, a.tensor("targets")?);
+            Ok(vec![m.forward(&x, &targets, &lengths(a, "input_lengths")?, &lengths(a, "target_lengths")?)?.into()])
+        };
+        Ok(Called { module: builder.zero_infinity(a.bool_or("zero_infinity", false)?).reduction(reduction(a)?).build()?, call })
+    });
 }

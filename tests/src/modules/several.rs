@@ -67,6 +67,8 @@ macro_rules! pools {
             let (inputs, outputs, kernel) = (a.size("in_channels")?, a.size("out_channels")?, a.ints("kernel_size")?);
             let builder = nn::$transposed::builder(inputs, outputs, kernel).stride(sizes(a, "stride", 1)?).padding(sizes(a, "padding", 0)?);
             let builder = builder.output_padding(sizes(a, "output_padding", 0)?).groups(a.opt_size("groups")?.unwrap_or(1));
+            // PyTorch has the argument, and takes nothing else.
+            a.choice("padding_mode", "zeros", &[("zeros", Some(()))])?;
             let module = builder.bias(a.bool_or("bias", true)?).dilation(sizes(a, "dilation", 1)?).build()?;
             Ok(Called { module, call: |m, a| {
                 let x = a.tensor("input")?;
@@ -80,6 +82,8 @@ macro_rules! pools {
             let (inputs, outputs, kernel) = (a.size("in_channels")?, a.size("out_channels")?, a.ints("kernel_size")?);
             let builder = nn::$transposed::builder(inputs, outputs, kernel).stride(sizes(a, "stride", 1)?).padding(sizes(a, "padding", 0)?);
             let builder = builder.output_padding(sizes(a, "output_padding", 0)?).groups(a.opt_size("groups")?.unwrap_or(1));
+            // PyTorch has the argument, and takes nothing else.
+            a.choice("padding_mode", "zeros", &[("zeros", Some(()))])?;
             Ok(builder.bias(a.bool_or("bias", true)?).dilation(sizes(a, "dilation", 1)?).build()?)
         });
     )*};

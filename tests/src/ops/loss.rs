@@ -61,7 +61,7 @@ pub(super) fn register(r: &mut Registry) {
 }
 
 /// A tensor of lengths, or a list.
-fn lengths(a: &mut Args, name: &str) -> CaseResult<Tensor> {
+pub(crate) fn lengths(a: &mut Args, name: &str) -> CaseResult<Tensor> {
     match a.peek(name) {
         Some(Value::Tensor(_)) => a.tensor(name),
         _ => Ok(Tensor::new(a.ints(name)?.into_iter().map(|n| n as i64).collect::<Vec<_>>())?),

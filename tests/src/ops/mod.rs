@@ -12,7 +12,7 @@ mod fft;
 mod index;
 mod init;
 mod linalg;
-mod loss;
+pub(crate) mod loss;
 mod masked;
 mod matmul;
 mod norm;

@@ -104,6 +104,12 @@ impl Tensor {
     /// Margins of one dimension with elements of the tensor.
     fn pad_from_within(&self, dim: usize, before: isize, after: isize, mode: PadMode) -> Result<Tensor> {
         let n = self.shape()[dim] as isize;
+        if mode == PadMode::Circular && before.min(after) < 0 {
+            // What is left repeats, not what is cut off.
+            let (cut, end) = ((-before).max(0), (-after).max(0));
+            let left = self.narrow(dim as isize, cut.min(n), (n - cut - end).max(0) as usize)?;
+            return left.pad_from_within(dim, before.max(0), after.max(0), mode);
+        }
         let most = match mode {
             PadMode::Reflect => n - 1,
             PadMode::Circular => n,
