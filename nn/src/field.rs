@@ -35,7 +35,10 @@ impl<M: Module> Field for M {
 
 impl Field for Parameter {
     fn visit_field(&self, name: &str, visitor: &mut dyn Visitor) {
-        visitor.parameter(name, self);
+        match self.derived() {
+            None => visitor.parameter(name, self),
+            Some(derived) => derived.visit(name, visitor),
+        }
     }
 }
 
@@ -173,6 +176,38 @@ tuples! {
     (A 0, B 1, C 2, D 3, E 4, F 5);
 }
 
+/// A borrowed module is one too, so that any module can be seen as `&dyn Module`.
+impl<M: Module + ?Sized> Module for &M {
+    fn visit(&self, visitor: &mut dyn Visitor) {
+        (**self).visit(visitor);
+    }
+
+    fn type_name(&self) -> &'static str {
+        (**self).type_name()
+    }
+
+    fn extra_repr(&self) -> String {
+        (**self).extra_repr()
+    }
+
+    fn address(&self) -> usize {
+        (**self).address()
+    }
+
+    // These see their module as `&dyn Module`, which would go on without end.
+    fn named_modules(&self) -> Vec<(String, &'static str)> {
+        (**self).named_modules()
+    }
+
+    fn named_children(&self) -> Vec<(String, &'static str)> {
+        (**self).named_children()
+    }
+
+    fn apply(&self, f: &mut dyn FnMut(&str, &dyn Module)) {
+        (**self).apply(f);
+    }
+}
+
 macro_rules! pointers {
     ($($p:ident),*) => {$(
         impl<M: Module + ?Sized> Module for $p<M> {
@@ -186,6 +221,10 @@ macro_rules! pointers {
 
             fn extra_repr(&self) -> String {
                 (**self).extra_repr()
+            }
+
+            fn address(&self) -> usize {
+                (**self).address()
             }
         }
 

@@ -1,13 +1,14 @@
-//! torch.nn.functional, as far as it is not methods of [`Tensor`]: `x.relu()`, `x.linear(..)`, `x.conv2d(..)`, `x.max_pool2d(..)`,
-//! `x.cross_entropy(..)` and so on are those.
+//! torch.nn.functional. Most of it is a method of [`Tensor`] under another dress: `relu(&x)` is `x.relu()`, which is what the modules call.
 
-use rushlight_tensor::{EmbeddingOptions, Result, Tensor};
+use rushlight_tensor::{EmbeddingOptions, InstanceNorm, Result, Tensor};
 
+mod of_tensors;
 mod rnn;
 
+pub use of_tensors::*;
 pub use rnn::*;
 
-use crate::Buffer;
+use crate::{Approximate, Buffer};
 
 /// Batch normalisation of x`[n, channels, ..]`. In training the batch's statistics are used and the running ones, where given, are updated: `running = (1 -
 /// momentum) * running + momentum * batch`, with the unbiased variance. Otherwise the running ones are used.
@@ -28,21 +29,9 @@ pub fn batch_norm(
     let (mut mean, mut var) = (running_mean.map(Buffer::tensor), running_var.map(Buffer::tensor));
     let y = x.batch_norm(mean.as_mut(), var.as_mut(), weight, bias, training, momentum, eps)?;
     if training {
-        for (buffer, value) in [(running_mean, mean), (running_var, var)] {
-            if let (Some(buffer), Some(value)) = (buffer, value) {
-                buffer.set(&value)?;
-            }
-        }
+        keep([(running_mean, mean), (running_var, var)])?;
     }
     Ok(y)
-}
-
-/// In training each element is zeroed with probability p and the others scaled by `1 / (1 - p)`, with numbers of the default generator.
-///
-/// # Errors
-/// If p is not in 0 to 1, or x is not floating point.
-pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    x.dropout(p, training)
 }
 
 /// Rows of a table for indices (int64) of any shape; the options have a say in the table's gradient.
@@ -51,4 +40,43 @@ pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// If the table is not a matrix, or an index or the padding row is out of range.
 pub fn embedding(indices: &Tensor, table: &Tensor, with: EmbeddingOptions) -> Result<Tensor> {
     table.embedding_with(indices, with)
+}
+
+/// `x * Phi(x)`, with the error function or by the tanh approximation.
+///
+/// # Errors
+/// If x is not floating point.
+pub fn gelu(x: &Tensor, approximate: Approximate) -> Result<Tensor> {
+    if approximate == Approximate::Tanh { x.gelu_tanh() } else { x.gelu() }
+}
+
+/// Normalisation of each channel of each sample of x`[n, channels, ..]`. With `use_input_stats` the running ones, where given, follow the statistics; otherwise they are used.
+///
+/// # Errors
+/// If shapes or dtypes do not fit, or a running statistic is missing that is used.
+pub fn instance_norm(
+    x: &Tensor,
+    running_mean: Option<&Buffer>,
+    running_var: Option<&Buffer>,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    options: InstanceNorm,
+) -> Result<Tensor> {
+    let (mut mean, mut var) = (running_mean.map(Buffer::tensor), running_var.map(Buffer::tensor));
+    let follows = options.use_input_stats;
+    let y = x.instance_norm(mean.as_mut(), var.as_mut(), weight, bias, options)?;
+    if follows {
+        keep([(running_mean, mean), (running_var, var)])?;
+    }
+    Ok(y)
+}
+
+/// Puts new running statistics into their buffers.
+fn keep(statistics: [(Option<&Buffer>, Option<Tensor>); 2]) -> Result<()> {
+    for (buffer, value) in statistics {
+        if let (Some(buffer), Some(value)) = (buffer, value) {
+            buffer.set(&value)?;
+        }
+    }
+    Ok(())
 }

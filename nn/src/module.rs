@@ -6,7 +6,7 @@ use std::path::Path;
 use rushlight_tensor::{DType, Device, Result, Tensor, files, safetensors};
 
 use crate::state::{self, LoadReport, StateDict};
-use crate::walk::{Part, walk};
+use crate::walk::{Part, children, modules, walk};
 use crate::{Buffer, Mode, Momentum, Parameter, repr};
 
 /// Sees the direct parts of a module, each with the name of its field.
@@ -14,6 +14,11 @@ pub trait Visitor {
     /// A parameter.
     fn parameter(&mut self, name: &str, parameter: &Parameter) {
         let _ = (name, parameter);
+    }
+
+    /// A parameter that PyTorch would list behind the others of its module, since it took another one's place.
+    fn late_parameter(&mut self, name: &str, parameter: &Parameter) {
+        self.parameter(name, parameter);
     }
 
     /// A buffer.
@@ -34,6 +39,11 @@ pub trait Visitor {
     /// A module inside of the module.
     fn module(&mut self, name: &str, module: &dyn Module) {
         let _ = (name, module);
+    }
+
+    /// A module that PyTorch would list behind the others inside of its module: that of parametrisations.
+    fn late_module(&mut self, name: &str, module: &dyn Module) {
+        self.module(name, module);
     }
 }
 
@@ -106,6 +116,66 @@ pub trait Module {
             }
         });
         found
+    }
+
+    /// The parameter of this name: `get_parameter("fc1.weight")`. A clone of it is the same parameter.
+    fn get_parameter(&self, name: &str) -> Option<Parameter> {
+        let mut found = None;
+        walk(self, |path, part| {
+            if let Part::Parameter(p) = part
+                && path == name
+            {
+                found = Some(p.clone());
+            }
+        });
+        found
+    }
+
+    /// The buffer of this name.
+    fn get_buffer(&self, name: &str) -> Option<Buffer> {
+        let mut found = None;
+        walk(self, |path, part| {
+            if let Part::Buffer(b) = part
+                && path == name
+            {
+                found = Some(b.clone());
+            }
+        });
+        found
+    }
+
+    /// Names and [types](Module::type_name) of the module itself, whose name is empty, and of all modules inside of it. One that is held twice is listed twice.
+    fn named_modules(&self) -> Vec<(String, &'static str)> {
+        let mut found = Vec::new();
+        modules(&self, false, &mut |path, module| found.push((path.to_owned(), module.type_name())));
+        found
+    }
+
+    /// Names and [types](Module::type_name) of the modules directly inside of this one.
+    fn named_children(&self) -> Vec<(String, &'static str)> {
+        let mut found = Vec::new();
+        children(&self, &mut |name, module| found.push((name.to_owned(), module.type_name())));
+        found
+    }
+
+    /// Calls `f` for every module inside of this one, then for this one, each with its full name.
+    ///
+    /// ```
+    /// use rushlight_nn::{Linear, Module, ReLU, init, sequential};
+    ///
+    /// let net = sequential![Linear::new(4, 8)?, ReLU::new(), Linear::new(8, 2)?];
+    /// net.apply(&mut |_, module| {
+    ///     if module.type_name() == "Linear"
+    ///         && let Some(bias) = module.get_parameter("bias")
+    ///     {
+    ///         init::zeros_(&bias).unwrap();
+    ///     }
+    /// });
+    /// assert_eq!(net.state_dict()[1].1.to_vec::<f32>()?, [0.0; 8]);
+    /// # Ok::<(), rushlight_tensor::Error>(())
+    /// ```
+    fn apply(&self, f: &mut dyn FnMut(&str, &dyn Module)) {
+        modules(&self, true, f);
     }
 
     /// The number of elements of all parameters; shared ones count once.
@@ -248,6 +318,21 @@ pub trait Module {
             }
         });
         result
+    }
+
+    /// Moves parameters and buffers, and converts the floating-point ones.
+    ///
+    /// # Errors
+    /// If the dtype is not floating point, or the device fails.
+    fn to(&self, device: Device, dtype: DType) -> Result<()> {
+        self.to_dtype(dtype)?;
+        self.to_device(device)
+    }
+
+    /// Where the module lies in memory, behind pointers: [`summary`](crate::summary()) tells modules apart by it.
+    #[doc(hidden)]
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).cast::<()>().addr()
     }
 
     /// The module and its children as PyTorch prints them. `Display` of derived modules shows it.

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rushlight_autograd::Autograd;
 use rushlight_tensor::{DType, Device, Error, Result, Tensor, Trace};
 
+use crate::utils::Derived;
+
 /// A tensor that is learned. A cheap handle: clones share the value, so tied weights are clones of one parameter.
 ///
 /// The tensor that [`tensor`](Parameter::tensor) gives is a leaf of the tape; replacing the value (an optimizer's step, a loaded state) keeps
@@ -33,6 +35,8 @@ struct State {
     /// The trace of the leaf, which holds the gradient.
     leaf: Trace,
     requires_grad: bool,
+    /// Where the value comes from, if it is computed from other parameters; `value` is then what it was when that began.
+    derived: Option<Arc<Derived>>,
 }
 
 impl State {
@@ -40,7 +44,7 @@ impl State {
         let value = value.detach();
         let traced = value.requires_grad()?;
         let leaf = traced.trace().cloned().ok_or_else(|| Error::autograd("Parameter", "the leaf has no trace"))?;
-        Ok(State { value, leaf, requires_grad: true })
+        Ok(State { value, leaf, requires_grad: true, derived: None })
     }
 
     fn leaf(&self) -> Tensor {
@@ -63,9 +67,50 @@ impl Parameter {
     }
 
     /// The current value: a leaf that asks for gradients, if the parameter does.
+    ///
+    /// Of a [parametrised or pruned](crate::utils) one it is computed, and gradients go to what it is computed from.
+    ///
+    /// # Panics
+    /// If a parametrisation fails, which [`try_tensor`](Parameter::try_tensor) gives as an error.
+    #[track_caller]
     pub fn tensor(&self) -> Tensor {
-        let state = self.state();
-        if state.requires_grad { state.leaf() } else { state.value.clone() }
+        match self.try_tensor() {
+            Ok(value) => value,
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    /// As [`tensor`](Parameter::tensor), with the error of a parametrisation.
+    ///
+    /// # Errors
+    /// That of the parametrisation; none for other parameters.
+    pub fn try_tensor(&self) -> Result<Tensor> {
+        let derived = {
+            let state = self.state();
+            match &state.derived {
+                None => return Ok(if state.requires_grad { state.leaf() } else { state.value.clone() }),
+                Some(derived) => derived.clone(),
+            }
+        };
+        // Not under the lock: it reads other parameters.
+        derived.tensor()
+    }
+
+    /// What the value is computed from, if it is.
+    pub(crate) fn derived(&self) -> Option<Arc<Derived>> {
+        self.state().derived.clone()
+    }
+
+    /// Has the value computed from now on, or be the given one again.
+    pub(crate) fn set_derived(&self, value: &Tensor, derived: Option<Derived>) -> Result<()> {
+        let new = State { requires_grad: self.is_requires_grad(), derived: derived.map(Arc::new), ..State::new(value)? };
+        *self.state() = new;
+        Ok(())
+    }
+
+    /// The first of the parameters that the value is computed from, or this one.
+    fn source(&self) -> Parameter {
+        self.derived().map_or_else(|| self.clone(), |d| d.sources()[0].clone())
     }
 
     /// The shape.
@@ -80,20 +125,23 @@ impl Parameter {
 
     /// The dtype.
     pub fn dtype(&self) -> DType {
-        self.state().value.dtype()
+        self.source().state().value.dtype()
     }
 
     /// The device.
     pub fn device(&self) -> Device {
-        self.state().value.device()
+        self.source().state().value.device()
     }
 
     /// Replaces the value; the leaf and its gradient stay.
     ///
     /// # Errors
-    /// If shape, dtype or device differ: [`to_dtype`](Parameter::to_dtype) and [`to_device`](Parameter::to_device) change those.
+    /// If shape, dtype or device differ: [`to_dtype`](Parameter::to_dtype) and [`to_device`](Parameter::to_device) change those. A parametrisation must have an inverse.
     pub fn set(&self, value: &Tensor) -> Result<()> {
-        self.lock().set(value.detach())
+        match self.derived() {
+            None => self.lock().set(value.detach()),
+            Some(derived) => derived.assign(&value.detach()),
+        }
     }
 
     /// Replaces the value by what `f` makes of it. While `f` runs nobody else can read the parameter.
@@ -101,6 +149,9 @@ impl Parameter {
     /// # Errors
     /// That of `f`, and as [`set`](Parameter::set); the value is then unchanged.
     pub fn update(&self, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<()> {
+        if self.derived().is_some() {
+            return self.set(&f(&self.try_tensor()?.detach())?);
+        }
         let mut locked = self.lock();
         let new = f(locked.value())?;
         locked.set(new.detach())
@@ -127,17 +178,26 @@ impl Parameter {
 
     /// Drops the gradient.
     pub fn zero_grad(&self) {
+        if let Some(derived) = self.derived() {
+            derived.sources().iter().for_each(Parameter::zero_grad);
+        }
         // Only a gradient can be of the wrong shape, not its absence.
         let _ = self.set_grad(None);
     }
 
     /// Whether operations on the value are recorded.
     pub fn is_requires_grad(&self) -> bool {
-        self.state().requires_grad
+        match self.derived() {
+            None => self.state().requires_grad,
+            Some(derived) => derived.sources().iter().any(Parameter::is_requires_grad),
+        }
     }
 
     /// Whether operations on the value are to be recorded from now on. Frozen parameters keep the gradient that they have.
     pub fn requires_grad_(&self, requires_grad: bool) -> &Parameter {
+        if let Some(derived) = self.derived() {
+            derived.sources().iter().for_each(|p| _ = p.requires_grad_(requires_grad));
+        }
         self.state().requires_grad = requires_grad;
         self
     }
@@ -147,7 +207,7 @@ impl Parameter {
     /// # Errors
     /// If the dtype is not floating point or complex.
     pub fn to_dtype(&self, dtype: DType) -> Result<()> {
-        self.convert(|t| t.to_dtype(dtype))
+        self.convert(&|t| t.to_dtype(dtype))
     }
 
     /// Moves value and gradient. The leaf is a new one.
@@ -155,10 +215,13 @@ impl Parameter {
     /// # Errors
     /// If the device fails.
     pub fn to_device(&self, device: Device) -> Result<()> {
-        self.convert(|t| t.to_device(device))
+        self.convert(&|t| t.to_device(device))
     }
 
-    fn convert(&self, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
+    fn convert(&self, f: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
+        if let Some(derived) = self.derived() {
+            return derived.sources().iter().try_for_each(|p| p.convert(f));
+        }
         let mut state = self.state();
         let value = f(&state.value)?;
         if value.is_same(&state.value) {

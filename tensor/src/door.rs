@@ -4,7 +4,7 @@ use rushlight_backend::{Arg, DType, Error, Layout, MetaRef, Metas, Op, Result, S
 use smallvec::SmallVec;
 
 use crate::tracer::Reader;
-use crate::{Device, Tensor, Trace, custom, decompose, profiler};
+use crate::{Device, Tensor, Trace, autocast, custom, decompose, profiler};
 
 /// An input of an operation: lent, or given away so that its memory may be reused.
 pub enum Input<'a> {
@@ -135,6 +135,14 @@ pub(crate) fn apply_slice1(op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensor> 
 
 #[inline]
 fn enter(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
+    if autocast::is_on() {
+        return autocast::run(op, inputs, |inputs| dispatch(device, op, inputs));
+    }
+    dispatch(device, op, inputs)
+}
+
+#[inline]
+fn dispatch(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
     let mut top: Option<(u32, Reader)> = None;
     for trace in inputs.iter().filter_map(Input::trace) {
         let level = trace.level();

@@ -15,6 +15,7 @@
 //!   (`&mut self`), reuse its memory when nobody else holds it.
 //! - Everything is computed through [`apply`]; whoever wants to see every operation implements [`Tracer`].
 
+mod autocast;
 mod custom;
 mod decompose;
 mod defaults;
@@ -37,6 +38,7 @@ mod sizes;
 mod tensor;
 mod tracer;
 
+pub use autocast::{autocast, autocast_dtype, no_autocast};
 pub use custom::{custom_op, custom_rule};
 pub use decompose::decompose;
 pub use defaults::{default_dtype, set_default_dtype};
@@ -63,7 +65,7 @@ pub use ops::shape::{Indexing, IntoRepeats, IntoSections, PadMode, Repeats, Sect
 pub use ops::sort::{Quantile, Unique, UniqueResults};
 pub use ops::spectral::{Istft, Stft, StftPad};
 pub use ops::windows;
-pub use profiler::{Event, Line, Profile, profile};
+pub use profiler::{Event, Line, Profile, count_flops, profile};
 pub use rushlight_backend::{
     self as backend, Complex32, Complex64, DType, Element, Error, ErrorKind, Generator, Layout, Op, Result, Scalar, Shape, bf16,
     default_generator, f16, manual_seed,

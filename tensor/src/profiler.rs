@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -150,7 +150,7 @@ impl Profile {
     }
 }
 
-static ON: AtomicBool = AtomicBool::new(false);
+static ON: AtomicU32 = AtomicU32::new(0);
 static STATE: Mutex<Option<(Instant, Vec<Event>)>> = Mutex::new(None);
 /// One profile at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -158,6 +158,8 @@ static TURN: Mutex<()> = Mutex::new(());
 thread_local! {
     /// Time spent in operations that the one now running on this thread has called.
     static INNER: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// Floating-point operations that were noted on this thread.
+    static FLOPS: Cell<u64> = const { Cell::new(0) };
     static THREAD: u64 = {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         NEXT.fetch_add(1, Ordering::Relaxed)
@@ -185,14 +187,14 @@ pub fn profile<R>(f: impl FnOnce() -> R) -> (R, Profile) {
     struct Off;
     impl Drop for Off {
         fn drop(&mut self) {
-            ON.store(false, Ordering::SeqCst);
+            ON.fetch_sub(1, Ordering::SeqCst);
         }
     }
     let _turn = lock(&TURN);
     let start = Instant::now();
     *lock(&STATE) = Some((start, Vec::new()));
     let off = Off;
-    ON.store(true, Ordering::SeqCst);
+    ON.fetch_add(1, Ordering::SeqCst);
     let result = f();
     drop(off);
     let wall = start.elapsed();
@@ -200,10 +202,34 @@ pub fn profile<R>(f: impl FnOnce() -> R) -> (R, Profile) {
     (result, Profile { events, wall })
 }
 
-/// Whether a profile is being made.
+/// Runs a function and counts the floating-point operations of what it computes on this thread (see [`Op::flops`]; a composite operation counts by its own formula, if it
+/// has one, else by its parts). Counts nest.
+///
+/// ```
+/// use rushlight_tensor::{Tensor, count_flops};
+/// let x = Tensor::ones([64, 32], ())?;
+/// assert_eq!(count_flops(|| x.matmul(&x.t()?)).1, 2 * 64 * 64 * 32);
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn count_flops<R>(f: impl FnOnce() -> R) -> (R, u64) {
+    /// Ends the count also if `f` panics.
+    struct Off;
+    impl Drop for Off {
+        fn drop(&mut self) {
+            ON.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    ON.fetch_add(1, Ordering::SeqCst);
+    let _off = Off;
+    let before = FLOPS.get();
+    let result = f();
+    (result, FLOPS.get() - before)
+}
+
+/// Whether somebody wants to know what is computed.
 #[inline]
 pub(crate) fn is_on() -> bool {
-    ON.load(Ordering::Relaxed)
+    ON.load(Ordering::Relaxed) > 0
 }
 
 /// Runs an operation and notes what it was.
@@ -211,6 +237,7 @@ pub(crate) fn is_on() -> bool {
 pub(crate) fn note(op: &Op, inputs: &mut [Input<'_>], run: impl FnOnce(&mut [Input<'_>]) -> Result<Tensors>) -> Result<Tensors> {
     let owned: SmallVec<[Meta; 4]> = inputs.iter().map(|x| x.tensor().meta().to_meta()).collect();
     let outer = INNER.replace(Duration::ZERO);
+    let counted = FLOPS.get();
     let begun = Instant::now();
     let results = run(inputs);
     let total = begun.elapsed();
@@ -219,6 +246,10 @@ pub(crate) fn note(op: &Op, inputs: &mut [Input<'_>], run: impl FnOnce(&mut [Inp
     let outputs: SmallVec<[Meta; 2]> = results.iter().map(|y| y.meta().to_meta()).collect();
     let metas: SmallVec<[MetaRef<'_>; 4]> = owned.iter().map(Meta::as_ref).collect();
     let bytes = owned.iter().chain(&outputs).map(|m| (m.numel() * m.dtype.size()) as u64).sum();
+    let flops = op.flops(&metas, &outputs);
+    if flops > 0 {
+        FLOPS.set(counted + flops);
+    }
     if let Some((start, events)) = lock(&STATE).as_mut() {
         events.push(Event {
             name: op.name(),
@@ -226,7 +257,7 @@ pub(crate) fn note(op: &Op, inputs: &mut [Input<'_>], run: impl FnOnce(&mut [Inp
             start: begun.saturating_duration_since(*start),
             total,
             own,
-            flops: op.flops(&metas, &outputs),
+            flops,
             bytes,
             memory: alloc::stats().in_use,
             thread: THREAD.with(|t| *t),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use rushlight_tensor::{Error, Result, Tensor, Trace};
+use rushlight_tensor::{Error, Result, Tensor, Trace, no_autocast};
 
 use super::backward::{Pass, Target, lock};
 use super::hooks::{self, HookHandle};
@@ -222,7 +222,7 @@ impl Autograd for Tensor {
     fn backward_with(&self, grad: Option<&Tensor>, options: BackwardOptions) -> Result<()> {
         let root = seed("backward", self, grad, options.create_graph)?;
         let pass = Pass { retain_graph: options.retain_graph || options.create_graph, create_graph: options.create_graph, wanted: None };
-        pass.run(vec![root])?;
+        no_autocast(|| pass.run(vec![root]))?;
         Ok(())
     }
 }
@@ -257,5 +257,5 @@ pub fn grad_of(
         .collect::<Result<Vec<_>>>()?;
     let pass =
         Pass { retain_graph: options.retain_graph || options.create_graph, create_graph: options.create_graph, wanted: Some(&targets) };
-    pass.run(roots)
+    no_autocast(|| pass.run(roots))
 }

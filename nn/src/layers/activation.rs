@@ -26,11 +26,11 @@ macro_rules! activations {
 
         impl Forward for $name {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                x.$method()
+                crate::summary::seen(self, || x.$method())
             }
 
             fn forward_owned(&self, x: Tensor) -> Result<Tensor> {
-                owned($f, x, Tensor::$method)
+                crate::summary::seen(self, || owned($f, x, Tensor::$method))
             }
         }
     )*};
@@ -107,13 +107,17 @@ macro_rules! with_options {
     ($($name:ident: |$m:ident| $f:expr, |$x:ident| $method:expr;)*) => {$(
         impl Forward for $name {
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
-                let $m = self;
-                $method
+                crate::summary::seen(self, || {
+                    let $m = self;
+                    $method
+                })
             }
 
             fn forward_owned(&self, x: Tensor) -> Result<Tensor> {
-                let $m = self;
-                owned($f, x, |x| self.forward(x))
+                crate::summary::seen(self, || {
+                    let $m = self;
+                    owned($f, x, |x| self.forward(x))
+                })
             }
         }
     )*};
@@ -121,7 +125,7 @@ macro_rules! with_options {
 
 with_options! {
     GELU: |m| if m.approximate == Approximate::Tanh { Unary::GeluTanh } else { Unary::Gelu },
-        |x| if m.approximate == Approximate::Tanh { x.gelu_tanh() } else { x.gelu() };
+        |x| crate::functional::gelu(x, m.approximate);
     LeakyReLU: |m| Unary::LeakyRelu { slope: m.negative_slope }, |x| x.leaky_relu(m.negative_slope);
     ELU: |m| Unary::Elu { alpha: m.alpha }, |x| x.elu(m.alpha);
     Softplus: |m| Unary::Softplus { beta: m.beta, threshold: m.threshold }, |x| x.softplus(m.beta, m.threshold);
@@ -167,6 +171,6 @@ impl RReLU {
 
 impl Forward for RReLU {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.rrelu(self.settings.lower, self.settings.upper, self.mode.is_training())
+        crate::summary::seen(self, || x.rrelu(self.settings.lower, self.settings.upper, self.mode.is_training()))
     }
 }

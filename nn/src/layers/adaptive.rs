@@ -104,46 +104,48 @@ impl AdaptiveLogSoftmaxWithLoss {
     /// # Errors
     /// If shapes or dtypes do not fit, or a target is no class.
     pub fn forward(&self, x: &Tensor, target: &Tensor) -> Result<(Tensor, Tensor)> {
-        const NAME: &str = "AdaptiveLogSoftmaxWithLoss";
-        let features = self.in_features;
-        if !matches!(x.dim(), 1 | 2) || target.dim() + 1 != x.dim() || x.shape()[x.dim() - 1] != features {
-            return Err(Error::shape(
-                NAME,
-                format!(
-                    "wants [n, {features}] and targets [n], or [{features}] and one target, got {:?} and {:?}",
-                    x.shape(),
-                    target.shape()
-                ),
-            ));
-        }
-        let (x, target, alone) =
-            if x.dim() == 1 { (x.unsqueeze(0)?, target.unsqueeze(0)?, true) } else { (x.clone(), target.clone(), false) };
-        if x.shape()[0] != target.shape()[0] {
-            return Err(Error::shape(NAME, format!("{} rows and {} targets", x.shape()[0], target.shape()[0])));
-        }
-        let classes = self.cutoffs[self.cutoffs.len() - 1];
-        let targets = target.to_vec::<i64>()?;
-        if let Some(t) = targets.iter().find(|&&t| usize::try_from(t).map_or(true, |t| t >= classes)) {
-            return Err(Error::index(NAME, format!("target {t} is none of {classes} classes")));
-        }
-        let head = self.head.forward(&x)?.log_softmax(-1)?;
-        // In the head a class of a cluster counts as that cluster.
-        let cluster = |t: i64| self.cutoffs.iter().take_while(|&&c| c <= t as usize).count();
-        let in_head = |t: i64| if cluster(t) == 0 { t } else { (self.cutoffs[0] + cluster(t) - 1) as i64 };
-        let index = Tensor::from_vec(targets.iter().map(|&t| in_head(t)).collect(), [targets.len(), 1], x.device())?;
-        let mut output = head.gather(1, &index)?.squeeze_dim(1)?;
-        for (i, tail) in self.tail.iter().enumerate() {
-            let rows: Vec<i64> = (0..targets.len()).filter(|&r| cluster(targets[r]) == i + 1).map(|r| r as i64).collect();
-            if rows.is_empty() {
-                continue;
+        crate::summary::seen(self, || {
+            const NAME: &str = "AdaptiveLogSoftmaxWithLoss";
+            let features = self.in_features;
+            if !matches!(x.dim(), 1 | 2) || target.dim() + 1 != x.dim() || x.shape()[x.dim() - 1] != features {
+                return Err(Error::shape(
+                    NAME,
+                    format!(
+                        "wants [n, {features}] and targets [n], or [{features}] and one target, got {:?} and {:?}",
+                        x.shape(),
+                        target.shape()
+                    ),
+                ));
             }
-            let inside: Vec<i64> = rows.iter().map(|&r| targets[r as usize] - self.cutoffs[i] as i64).collect();
-            let count = rows.len();
-            let (rows, inside) = (Tensor::from_vec(rows, count, x.device())?, Tensor::from_vec(inside, [count, 1], x.device())?);
-            let scores = tail.forward(&x.index_select(0, &rows)?)?.log_softmax(-1)?;
-            output = output.index_add(0, &rows, &scores.gather(1, &inside)?.squeeze_dim(1)?)?;
-        }
-        let loss = output.neg()?.mean()?;
-        Ok((if alone { output.squeeze_dim(0)? } else { output }, loss))
+            let (x, target, alone) =
+                if x.dim() == 1 { (x.unsqueeze(0)?, target.unsqueeze(0)?, true) } else { (x.clone(), target.clone(), false) };
+            if x.shape()[0] != target.shape()[0] {
+                return Err(Error::shape(NAME, format!("{} rows and {} targets", x.shape()[0], target.shape()[0])));
+            }
+            let classes = self.cutoffs[self.cutoffs.len() - 1];
+            let targets = target.to_vec::<i64>()?;
+            if let Some(t) = targets.iter().find(|&&t| usize::try_from(t).map_or(true, |t| t >= classes)) {
+                return Err(Error::index(NAME, format!("target {t} is none of {classes} classes")));
+            }
+            let head = self.head.forward(&x)?.log_softmax(-1)?;
+            // In the head a class of a cluster counts as that cluster.
+            let cluster = |t: i64| self.cutoffs.iter().take_while(|&&c| c <= t as usize).count();
+            let in_head = |t: i64| if cluster(t) == 0 { t } else { (self.cutoffs[0] + cluster(t) - 1) as i64 };
+            let index = Tensor::from_vec(targets.iter().map(|&t| in_head(t)).collect(), [targets.len(), 1], x.device())?;
+            let mut output = head.gather(1, &index)?.squeeze_dim(1)?;
+            for (i, tail) in self.tail.iter().enumerate() {
+                let rows: Vec<i64> = (0..targets.len()).filter(|&r| cluster(targets[r]) == i + 1).map(|r| r as i64).collect();
+                if rows.is_empty() {
+                    continue;
+                }
+                let inside: Vec<i64> = rows.iter().map(|&r| targets[r as usize] - self.cutoffs[i] as i64).collect();
+                let count = rows.len();
+                let (rows, inside) = (Tensor::from_vec(rows, count, x.device())?, Tensor::from_vec(inside, [count, 1], x.device())?);
+                let scores = tail.forward(&x.index_select(0, &rows)?)?.log_softmax(-1)?;
+                output = output.index_add(0, &rows, &scores.gather(1, &inside)?.squeeze_dim(1)?)?;
+            }
+            let loss = output.neg()?.mean()?;
+            Ok((if alone { output.squeeze_dim(0)? } else { output }, loss))
+        })
     }
 }

@@ -85,6 +85,7 @@ macro_rules! sequential {
 impl Module for Sequential {
     fn visit(&self, visitor: &mut dyn Visitor) {
         for (name, layer) in &self.layers {
+            let layer: &dyn Module = &**layer;
             visitor.module(name, layer);
         }
     }
@@ -96,17 +97,17 @@ impl Module for Sequential {
 
 impl Forward for Sequential {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        match self.layers.split_first() {
+        crate::summary::seen(self, || match self.layers.split_first() {
             None => Ok(x.clone()),
             Some(((name, first), rest)) => {
                 let y = first.forward(x).map_err(|e| in_layer(name, &**first, &e))?;
                 run(rest, y)
             }
-        }
+        })
     }
 
     fn forward_owned(&self, x: Tensor) -> Result<Tensor> {
-        run(&self.layers, x)
+        crate::summary::seen(self, || run(&self.layers, x))
     }
 }
 

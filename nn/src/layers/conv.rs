@@ -156,17 +156,30 @@ macro_rules! convolutions {
             }
         }
 
+        impl crate::utils::FoldableLayer for $module {
+            fn weights(&self) -> (Tensor, Option<Tensor>) {
+                crate::utils::values(&self.weight, self.bias.as_ref())
+            }
+
+            fn with_weights(&self, weight: Tensor, bias: Tensor) -> Result<Self> {
+                let settings = $builder { bias: true, ..self.settings.clone() };
+                Ok($module { weight: Parameter::new(weight)?, bias: Some(Parameter::new(bias)?), settings })
+            }
+        }
+
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let s = &self.settings;
-                let bias = self.bias.as_ref().map(Parameter::tensor);
-                if s.padding_mode != PaddingMode::Zeros && x.dim() > $rank {
-                    let (kernel, dilation) =
-                        (each($name, "kernel_size", &s.kernel_size, $rank)?, each($name, "dilation", &s.dilation, $rank)?);
-                    let x = s.padding_mode.padded(x, &s.padding, &kernel, &dilation)?;
-                    return x.$method(&self.weight.tensor(), bias.as_ref(), s.stride.clone(), 0, s.dilation.clone(), s.groups);
-                }
-                x.$method(&self.weight.tensor(), bias.as_ref(), s.stride.clone(), s.padding.clone(), s.dilation.clone(), s.groups)
+                crate::summary::seen(self, || {
+                    let s = &self.settings;
+                    let bias = self.bias.as_ref().map(Parameter::tensor);
+                    if s.padding_mode != PaddingMode::Zeros && x.dim() > $rank {
+                        let (kernel, dilation) =
+                            (each($name, "kernel_size", &s.kernel_size, $rank)?, each($name, "dilation", &s.dilation, $rank)?);
+                        let x = s.padding_mode.padded(x, &s.padding, &kernel, &dilation)?;
+                        return x.$method(&self.weight.tensor(), bias.as_ref(), s.stride.clone(), 0, s.dilation.clone(), s.groups);
+                    }
+                    x.$method(&self.weight.tensor(), bias.as_ref(), s.stride.clone(), s.padding.clone(), s.dilation.clone(), s.groups)
+                })
             }
         }
     )*};

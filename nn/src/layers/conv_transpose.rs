@@ -89,25 +89,27 @@ macro_rules! transposed {
             /// # Errors
             /// If the size cannot come out, or the input does not fit.
             pub fn forward_sized(&self, x: &Tensor, output_size: impl IntoSizes) -> Result<Tensor> {
-                const NAME: &str = stringify!($module);
-                let (s, wanted) = (&self.settings, output_size.into_sizes());
-                if !(wanted.len() == $rank || wanted.len() == x.dim()) || x.dim() <= $rank {
-                    return Err(Error::shape(NAME, format!("output_size {wanted:?} does not fit an input of shape {:?}", x.shape())));
-                }
-                let wanted = &wanted[wanted.len() - $rank..];
-                let (stride, padding) = (spread(NAME, "stride", &s.stride, $rank)?, spread(NAME, "padding", &s.padding, $rank)?);
-                let (dilation, kernel) = (spread(NAME, "dilation", &s.dilation, $rank)?, spread(NAME, "kernel_size", &s.kernel_size, $rank)?);
-                let mut more = Sizes::new();
-                for d in 0..$rank {
-                    let n = x.shape()[x.dim() - $rank + d] as isize;
-                    let least = (n - 1) * stride[d] - 2 * padding[d] + dilation[d] * (kernel[d] - 1) + 1;
-                    if wanted[d] < least || wanted[d] >= least + stride[d] {
-                        let most = least + stride[d] - 1;
-                        return Err(Error::shape(NAME, format!("output_size {wanted:?}: dimension {d} can be {least} to {most}")));
+                crate::summary::seen(self, || {
+                    const NAME: &str = stringify!($module);
+                    let (s, wanted) = (&self.settings, output_size.into_sizes());
+                    if !(wanted.len() == $rank || wanted.len() == x.dim()) || x.dim() <= $rank {
+                        return Err(Error::shape(NAME, format!("output_size {wanted:?} does not fit an input of shape {:?}", x.shape())));
                     }
-                    more.push(wanted[d] - least);
-                }
-                self.run(x, more)
+                    let wanted = &wanted[wanted.len() - $rank..];
+                    let (stride, padding) = (spread(NAME, "stride", &s.stride, $rank)?, spread(NAME, "padding", &s.padding, $rank)?);
+                    let (dilation, kernel) = (spread(NAME, "dilation", &s.dilation, $rank)?, spread(NAME, "kernel_size", &s.kernel_size, $rank)?);
+                    let mut more = Sizes::new();
+                    for d in 0..$rank {
+                        let n = x.shape()[x.dim() - $rank + d] as isize;
+                        let least = (n - 1) * stride[d] - 2 * padding[d] + dilation[d] * (kernel[d] - 1) + 1;
+                        if wanted[d] < least || wanted[d] >= least + stride[d] {
+                            let most = least + stride[d] - 1;
+                            return Err(Error::shape(NAME, format!("output_size {wanted:?}: dimension {d} can be {least} to {most}")));
+                        }
+                        more.push(wanted[d] - least);
+                    }
+                    self.run(x, more)
+                })
             }
 
             fn run(&self, x: &Tensor, output_padding: Sizes) -> Result<Tensor> {
@@ -131,9 +133,24 @@ macro_rules! transposed {
             }
         }
 
+        impl crate::utils::FoldableLayer for $module {
+            fn weights(&self) -> (Tensor, Option<Tensor>) {
+                crate::utils::values(&self.weight, self.bias.as_ref())
+            }
+
+            fn with_weights(&self, weight: Tensor, bias: Tensor) -> Result<Self> {
+                let settings = $builder { bias: true, ..self.settings.clone() };
+                Ok($module { weight: Parameter::new(weight)?, bias: Some(Parameter::new(bias)?), settings })
+            }
+
+            fn outputs(&self) -> (usize, usize) {
+                (1, self.settings.groups)
+            }
+        }
+
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                self.run(x, self.settings.output_padding.clone())
+                crate::summary::seen(self, || self.run(x, self.settings.output_padding.clone()))
             }
         }
     )*};

@@ -49,10 +49,12 @@ impl CrossMapLRN2d {
 
 impl Forward for CrossMapLRN2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.dim() != 4 || x.shape()[1] == 0 {
-            return Err(Error::shape("CrossMapLRN2d", format!("wants [n, c, h, w], got {:?}", x.shape())));
-        }
-        Ok(call(CrossMap(self.settings.clone()), &[x])?.swap_remove(0))
+        crate::summary::seen(self, || {
+            if x.dim() != 4 || x.shape()[1] == 0 {
+                return Err(Error::shape("CrossMapLRN2d", format!("wants [n, c, h, w], got {:?}", x.shape())));
+            }
+            Ok(call(CrossMap(self.settings.clone()), &[x])?.swap_remove(0))
+        })
     }
 }
 

@@ -41,7 +41,7 @@ macro_rules! dropouts {
 
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                x.$method(self.p, self.mode.is_training())
+                crate::summary::seen(self, || x.$method(self.p, self.mode.is_training()))
             }
         }
     )*};

@@ -84,9 +84,11 @@ impl Embedding {
 
 impl Forward for Embedding {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let s = &self.settings;
-        renormalised(&self.weight, x, s.max_norm, s.norm_type)?;
-        let with = EmbeddingOptions { padding_idx: self.padding_idx.map(|i| i as isize), scale_grad_by_freq: s.scale_grad_by_freq };
-        functional::embedding(x, &self.weight.tensor(), with)
+        crate::summary::seen(self, || {
+            let s = &self.settings;
+            renormalised(&self.weight, x, s.max_norm, s.norm_type)?;
+            let with = EmbeddingOptions { padding_idx: self.padding_idx.map(|i| i as isize), scale_grad_by_freq: s.scale_grad_by_freq };
+            functional::embedding(x, &self.weight.tensor(), with)
+        })
     }
 }

@@ -58,17 +58,19 @@ impl EmbeddingBag {
     /// # Errors
     /// If shapes or dtypes do not fit, or an index is out of range.
     pub fn forward(&self, indices: &Tensor, offsets: Option<&Tensor>, per_sample_weights: Option<&Tensor>) -> Result<Tensor> {
-        let s = &self.settings;
-        renormalised(&self.weight, indices, s.max_norm, s.norm_type)?;
-        let with = Bag {
-            offsets,
-            mode: s.mode,
-            per_sample_weights,
-            include_last_offset: s.include_last_offset,
-            padding_idx: s.padding_idx,
-            scale_grad_by_freq: s.scale_grad_by_freq,
-        };
-        self.weight.tensor().embedding_bag(indices, with)
+        crate::summary::seen(self, || {
+            let s = &self.settings;
+            renormalised(&self.weight, indices, s.max_norm, s.norm_type)?;
+            let with = Bag {
+                offsets,
+                mode: s.mode,
+                per_sample_weights,
+                include_last_offset: s.include_last_offset,
+                padding_idx: s.padding_idx,
+                scale_grad_by_freq: s.scale_grad_by_freq,
+            };
+            self.weight.tensor().embedding_bag(indices, with)
+        })
     }
 
     fn arguments(&self) -> String {

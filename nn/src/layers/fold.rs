@@ -48,8 +48,10 @@ impl Unfold {
 
 impl Forward for Unfold {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let s = self.settings.clone();
-        x.unfold_windows(s.kernel_size, s.dilation, s.padding, s.stride)
+        crate::summary::seen(self, || {
+            let s = self.settings.clone();
+            x.unfold_windows(s.kernel_size, s.dilation, s.padding, s.stride)
+        })
     }
 }
 
@@ -97,7 +99,9 @@ impl Fold {
 
 impl Forward for Fold {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let s = self.settings.clone();
-        x.fold(s.output_size, s.kernel_size, s.dilation, s.padding, s.stride)
+        crate::summary::seen(self, || {
+            let s = self.settings.clone();
+            x.fold(s.output_size, s.kernel_size, s.dilation, s.padding, s.stride)
+        })
     }
 }

@@ -3,7 +3,7 @@
 use rushlight_tensor::{DType, Device, Error, InstanceNorm, Result, Tensor};
 
 use crate::builder::builder;
-use crate::{Buffer, Forward, Mode, Module, Parameter};
+use crate::{Buffer, Forward, Mode, Module, Parameter, functional};
 
 macro_rules! instance_norms {
     ($($module:ident $builder:ident $rank:literal $shape:literal;)*) => {$(
@@ -76,29 +76,23 @@ macro_rules! instance_norms {
 
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let s = &self.settings;
-                let alone = x.dim() == $rank + 1;
-                if !(alone || x.dim() == $rank + 2) {
-                    return Err(Error::shape(stringify!($module), format!("wants {}, got {:?}", $shape, x.shape())));
-                }
-                let x = if alone { x.unsqueeze(0)? } else { x.clone() };
-                if s.affine && x.shape()[1] != s.num_features {
-                    return Err(Error::shape(stringify!($module), format!("wants {} channels, got {:?}", s.num_features, x.shape())));
-                }
-                let training = self.mode.is_training();
-                let use_input_stats = training || self.running_mean.is_none();
-                let (mut mean, mut var) = (self.running_mean.as_ref().map(Buffer::tensor), self.running_var.as_ref().map(Buffer::tensor));
-                let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
-                let options = InstanceNorm { use_input_stats, momentum: s.momentum, eps: s.eps };
-                let y = x.instance_norm(mean.as_mut(), var.as_mut(), weight.as_ref(), bias.as_ref(), options)?;
-                if training {
-                    for (buffer, value) in [(&self.running_mean, mean), (&self.running_var, var)] {
-                        if let (Some(buffer), Some(value)) = (buffer, value) {
-                            buffer.set(&value)?;
-                        }
+                crate::summary::seen(self, || {
+                    let s = &self.settings;
+                    let alone = x.dim() == $rank + 1;
+                    if !(alone || x.dim() == $rank + 2) {
+                        return Err(Error::shape(stringify!($module), format!("wants {}, got {:?}", $shape, x.shape())));
                     }
-                }
-                if alone { y.squeeze_dim(0) } else { Ok(y) }
+                    let x = if alone { x.unsqueeze(0)? } else { x.clone() };
+                    if s.affine && x.shape()[1] != s.num_features {
+                        return Err(Error::shape(stringify!($module), format!("wants {} channels, got {:?}", s.num_features, x.shape())));
+                    }
+                    let use_input_stats = self.mode.is_training() || self.running_mean.is_none();
+                    let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
+                    let options = InstanceNorm { use_input_stats, momentum: s.momentum, eps: s.eps };
+                    let (mean, var) = (self.running_mean.as_ref(), self.running_var.as_ref());
+                    let y = functional::instance_norm(&x, mean, var, weight.as_ref(), bias.as_ref(), options)?;
+                    if alone { y.squeeze_dim(0) } else { Ok(y) }
+                })
             }
         }
     )*};

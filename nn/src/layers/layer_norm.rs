@@ -65,8 +65,10 @@ impl LayerNorm {
 
 impl Forward for LayerNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
-        x.layer_norm(self.settings.normalized_shape.clone(), weight.as_ref(), bias.as_ref(), self.settings.eps)
+        crate::summary::seen(self, || {
+            let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
+            x.layer_norm(self.settings.normalized_shape.clone(), weight.as_ref(), bias.as_ref(), self.settings.eps)
+        })
     }
 }
 
@@ -119,7 +121,9 @@ impl RMSNorm {
 
 impl Forward for RMSNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.rms_norm(self.settings.normalized_shape.clone(), self.weight.as_ref().map(Parameter::tensor).as_ref(), self.settings.eps)
+        crate::summary::seen(self, || {
+            x.rms_norm(self.settings.normalized_shape.clone(), self.weight.as_ref().map(Parameter::tensor).as_ref(), self.settings.eps)
+        })
     }
 }
 
@@ -180,12 +184,14 @@ impl GroupNorm {
 
 impl Forward for GroupNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.shape().get(1) != Some(&self.settings.num_channels) {
-            let wanted = self.settings.num_channels;
-            return Err(Error::shape("GroupNorm", format!("wants [n, {wanted}, ..], got {:?}", x.shape())));
-        }
-        let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
-        x.group_norm(self.settings.num_groups, weight.as_ref(), bias.as_ref(), self.settings.eps)
+        crate::summary::seen(self, || {
+            if x.shape().get(1) != Some(&self.settings.num_channels) {
+                let wanted = self.settings.num_channels;
+                return Err(Error::shape("GroupNorm", format!("wants [n, {wanted}, ..], got {:?}", x.shape())));
+            }
+            let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
+            x.group_norm(self.settings.num_groups, weight.as_ref(), bias.as_ref(), self.settings.eps)
+        })
     }
 }
 
@@ -223,7 +229,9 @@ impl LocalResponseNormBuilder {
 
 impl Forward for LocalResponseNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let s = &self.settings;
-        x.local_response_norm(s.size, s.alpha, s.beta, s.k)
+        crate::summary::seen(self, || {
+            let s = &self.settings;
+            x.local_response_norm(s.size, s.alpha, s.beta, s.k)
+        })
     }
 }

@@ -63,15 +63,28 @@ impl Linear {
     }
 }
 
+impl crate::utils::FoldableLayer for Linear {
+    fn weights(&self) -> (Tensor, Option<Tensor>) {
+        crate::utils::values(&self.weight, self.bias.as_ref())
+    }
+
+    fn with_weights(&self, weight: Tensor, bias: Tensor) -> Result<Linear> {
+        let (in_features, out_features) = (self.in_features, self.out_features);
+        Ok(Linear { weight: Parameter::new(weight)?, bias: Some(Parameter::new(bias)?), in_features, out_features })
+    }
+}
+
 impl Forward for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.shape().last() != Some(&self.in_features) {
-            return Err(Error::shape(
-                "linear",
-                format!("wants a last dimension of {} (in_features), got shape {:?}", self.in_features, x.shape()),
-            ));
-        }
-        x.linear(&self.weight.tensor(), self.bias.as_ref().map(Parameter::tensor).as_ref())
+        crate::summary::seen(self, || {
+            if x.shape().last() != Some(&self.in_features) {
+                return Err(Error::shape(
+                    "linear",
+                    format!("wants a last dimension of {} (in_features), got shape {:?}", self.in_features, x.shape()),
+                ));
+            }
+            x.linear(&self.weight.tensor(), self.bias.as_ref().map(Parameter::tensor).as_ref())
+        })
     }
 }
 
@@ -88,11 +101,11 @@ impl Identity {
 
 impl Forward for Identity {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.clone())
+        crate::summary::seen(self, || Ok(x.clone()))
     }
 
     fn forward_owned(&self, x: Tensor) -> Result<Tensor> {
-        Ok(x)
+        crate::summary::seen(self, || Ok(x))
     }
 }
 
@@ -147,7 +160,7 @@ impl Bilinear {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
-        x1.bilinear(x2, &self.weight.tensor(), self.bias.as_ref().map(Parameter::tensor).as_ref())
+        crate::summary::seen(self, || x1.bilinear(x2, &self.weight.tensor(), self.bias.as_ref().map(Parameter::tensor).as_ref()))
     }
 
     fn arguments(&self) -> String {

@@ -14,6 +14,7 @@ pub mod embedding_bag;
 pub mod fold;
 pub mod instance_norm;
 pub mod layer_norm;
+pub mod lazy;
 pub mod linear;
 pub mod loss;
 pub mod more_activations;

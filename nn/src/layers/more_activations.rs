@@ -9,8 +9,10 @@ macro_rules! forwards {
     ($($name:ident |$m:ident, $x:ident| $body:expr;)*) => {$(
         impl Forward for $name {
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
-                let $m = self;
-                $body
+                crate::summary::seen(self, || {
+                    let $m = self;
+                    $body
+                })
             }
         }
     )*};
@@ -81,7 +83,7 @@ macro_rules! plain {
 
         impl Forward for $name {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                x.$method()
+                crate::summary::seen(self, || x.$method())
             }
         }
     )*};
@@ -125,7 +127,7 @@ impl Threshold {
 
 impl Forward for Threshold {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.threshold(self.threshold, self.value)
+        crate::summary::seen(self, || x.threshold(self.threshold, self.value))
     }
 }
 
@@ -204,6 +206,6 @@ impl PReLU {
 
 impl Forward for PReLU {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.prelu(&self.weight.tensor())
+        crate::summary::seen(self, || x.prelu(&self.weight.tensor()))
     }
 }

@@ -78,36 +78,49 @@ macro_rules! batch_norms {
             }
         }
 
+        impl crate::utils::FoldableNorm for $module {
+            fn statistics(&self) -> Option<(Tensor, Tensor)> {
+                Some((self.running_mean.as_ref()?.tensor(), self.running_var.as_ref()?.tensor()))
+            }
+
+            fn affine(&self) -> (Option<Tensor>, Option<Tensor>, f64) {
+                let value = |p: &Parameter| p.tensor().with_trace(None);
+                (self.weight.as_ref().map(value), self.bias.as_ref().map(value), self.settings.eps)
+            }
+        }
+
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let s = &self.settings;
-                if !matches!(x.dim(), $ranks) || x.shape()[1] != s.num_features {
-                    return Err(Error::shape($name, format!("wants {} with {} channels, got {:?}", $shape, s.num_features, x.shape())));
-                }
-                let training = self.mode.is_training();
-                let seen = match &self.num_batches_tracked {
-                    Some(n) if training => Some((n, n.tensor().add(1)?)),
-                    _ => None,
-                };
-                let momentum = match (self.momentum.get(), &seen) {
-                    (Some(m), _) => m,
-                    (None, Some((_, n))) => 1.0 / n.to_f64()?,
-                    (None, None) => 0.0,
-                };
-                let y = functional::batch_norm(
-                    x,
-                    self.running_mean.as_ref(),
-                    self.running_var.as_ref(),
-                    self.weight.as_ref().map(Parameter::tensor).as_ref(),
-                    self.bias.as_ref().map(Parameter::tensor).as_ref(),
-                    training || self.running_mean.is_none(),
-                    momentum,
-                    s.eps,
-                )?;
-                if let Some((buffer, n)) = seen {
-                    buffer.set(&n)?;
-                }
-                Ok(y)
+                crate::summary::seen(self, || {
+                    let s = &self.settings;
+                    if !matches!(x.dim(), $ranks) || x.shape()[1] != s.num_features {
+                        return Err(Error::shape($name, format!("wants {} with {} channels, got {:?}", $shape, s.num_features, x.shape())));
+                    }
+                    let training = self.mode.is_training();
+                    let seen = match &self.num_batches_tracked {
+                        Some(n) if training => Some((n, n.tensor().add(1)?)),
+                        _ => None,
+                    };
+                    let momentum = match (self.momentum.get(), &seen) {
+                        (Some(m), _) => m,
+                        (None, Some((_, n))) => 1.0 / n.to_f64()?,
+                        (None, None) => 0.0,
+                    };
+                    let y = functional::batch_norm(
+                        x,
+                        self.running_mean.as_ref(),
+                        self.running_var.as_ref(),
+                        self.weight.as_ref().map(Parameter::tensor).as_ref(),
+                        self.bias.as_ref().map(Parameter::tensor).as_ref(),
+                        training || self.running_mean.is_none(),
+                        momentum,
+                        s.eps,
+                    )?;
+                    if let Some((buffer, n)) = seen {
+                        buffer.set(&n)?;
+                    }
+                    Ok(y)
+                })
             }
         }
     )*};

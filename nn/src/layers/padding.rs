@@ -48,11 +48,13 @@ macro_rules! pads {
 
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                if !(x.dim() == $rank + 1 || x.dim() == $rank + 2) {
-                    let wanted = $rank + 2;
-                    return Err(Error::shape(stringify!($module), format!("wants {wanted} dimensions, or one less, got {:?}", x.shape())));
-                }
-                pads!(@call x, self, $mode $($value)?)
+                crate::summary::seen(self, || {
+                    if !(x.dim() == $rank + 1 || x.dim() == $rank + 2) {
+                        let wanted = $rank + 2;
+                        return Err(Error::shape(stringify!($module), format!("wants {wanted} dimensions, or one less, got {:?}", x.shape())));
+                    }
+                    pads!(@call x, self, $mode $($value)?)
+                })
             }
         }
     )*};

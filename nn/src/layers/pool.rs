@@ -78,8 +78,10 @@ macro_rules! pools {
             /// # Errors
             /// If the shape does not fit.
             pub fn forward_with_indices(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-                let s = self.settings.clone();
-                x.$max_indices(s.kernel_size, s.stride, s.padding, s.dilation, s.ceil_mode)
+                crate::summary::seen(self, || {
+                    let s = self.settings.clone();
+                    x.$max_indices(s.kernel_size, s.stride, s.padding, s.dilation, s.ceil_mode)
+                })
             }
 
             fn arguments(&self) -> String {
@@ -92,8 +94,10 @@ macro_rules! pools {
 
         impl Forward for $max {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let s = self.settings.clone();
-                x.$max_pool(s.kernel_size, s.stride, s.padding, s.dilation, s.ceil_mode)
+                crate::summary::seen(self, || {
+                    let s = self.settings.clone();
+                    x.$max_pool(s.kernel_size, s.stride, s.padding, s.dilation, s.ceil_mode)
+                })
             }
         }
 
@@ -145,8 +149,10 @@ macro_rules! pools {
 
         impl Forward for $avg {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let s = self.settings.clone();
-                x.$avg_pool(s.kernel_size, s.stride, s.padding, s.ceil_mode, s.count_include_pad, s.divisor_override)
+                crate::summary::seen(self, || {
+                    let s = self.settings.clone();
+                    x.$avg_pool(s.kernel_size, s.stride, s.padding, s.ceil_mode, s.count_include_pad, s.divisor_override)
+                })
             }
         }
 
@@ -182,7 +188,7 @@ macro_rules! pools {
 
         impl Forward for $ada {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                x.$adaptive(output_size(&self.settings.output_size))
+                crate::summary::seen(self, || x.$adaptive(output_size(&self.settings.output_size)))
             }
         }
 
@@ -216,7 +222,7 @@ macro_rules! pools {
             /// # Errors
             /// If the shape does not fit.
             pub fn forward_with_indices(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-                x.$adaptive_max_indices(output_size(&self.settings.output_size))
+                crate::summary::seen(self, || x.$adaptive_max_indices(output_size(&self.settings.output_size)))
             }
 
             fn arguments(&self) -> String {
@@ -226,7 +232,7 @@ macro_rules! pools {
 
         impl Forward for $adamax {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                x.$adaptive_max(output_size(&self.settings.output_size))
+                crate::summary::seen(self, || x.$adaptive_max(output_size(&self.settings.output_size)))
             }
         }
 
@@ -264,10 +270,12 @@ macro_rules! pools {
             /// # Errors
             /// If shapes do not fit, or an index is out of range.
             pub fn forward(&self, x: &Tensor, indices: &Tensor, output_size: impl IntoSizes) -> Result<Tensor> {
-                let s = self.settings.clone();
-                let size = output_size.into_sizes();
-                let size: Sizes = size[size.len().saturating_sub($rank)..].into();
-                x.$max_unpool(indices, s.kernel_size, s.stride, s.padding, size)
+                crate::summary::seen(self, || {
+                    let s = self.settings.clone();
+                    let size = output_size.into_sizes();
+                    let size: Sizes = size[size.len().saturating_sub($rank)..].into();
+                    x.$max_unpool(indices, s.kernel_size, s.stride, s.padding, size)
+                })
             }
         }
 
@@ -309,8 +317,10 @@ macro_rules! pools {
 
         impl Forward for $lp {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let s = self.settings.clone();
-                x.$lp_pool(s.norm_type, s.kernel_size, s.stride, s.ceil_mode)
+                crate::summary::seen(self, || {
+                    let s = self.settings.clone();
+                    x.$lp_pool(s.norm_type, s.kernel_size, s.stride, s.ceil_mode)
+                })
             }
         }
     )*};

@@ -3,7 +3,7 @@
 use rushlight_tensor::{DType, Device, Error, Result, Tensor};
 
 use crate::functional::{RnnKind, RnnWeights, dropout, rnn_layer};
-use crate::{Forward, Mode, Module, Parameter, Visitor, init};
+use crate::{Field, Forward, Mode, Module, Parameter, Visitor, init};
 
 /// The nonlinearity of [`RNN`] and [`RNNCell`](crate::RNNCell).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Stack {
     fn visit(&self, visitor: &mut dyn Visitor) {
         visitor.mode(&self.mode);
         for (name, parameter) in &self.parameters {
-            visitor.parameter(name, parameter);
+            parameter.visit_field(name, visitor);
         }
     }
 

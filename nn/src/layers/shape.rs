@@ -17,7 +17,7 @@ options! {
 
 impl Forward for Flatten {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.flatten(self.start_dim, self.end_dim)
+        crate::summary::seen(self, || x.flatten(self.start_dim, self.end_dim))
     }
 }
 
@@ -55,18 +55,20 @@ impl Unflatten {
 
 impl Forward for Unflatten {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let UnflattenBuilder { dim, unflattened_size } = &self.settings;
-        let n = x.size(*dim)?;
-        let at = if *dim < 0 { x.dim().wrapping_add_signed(*dim) } else { *dim as usize };
-        let open = unflattened_size.iter().filter(|&&s| s == -1).count();
-        let known = unflattened_size.iter().filter(|&&s| s != -1).try_fold(1isize, |product, &s| product.checked_mul(s));
-        let known = known.filter(|&k| k >= 0 && open <= 1).unwrap_or(-1);
-        let rest = if open == 1 && known > 0 { n as isize / known } else { 1 };
-        if known < 0 || known.checked_mul(rest) != Some(n as isize) {
-            return Err(Error::shape("Unflatten", format!("sizes {unflattened_size:?} do not multiply to {n} in {:?}", x.shape())));
-        }
-        let mut shape: Vec<isize> = x.shape().iter().map(|&s| s as isize).collect();
-        shape.splice(at..=at, unflattened_size.iter().map(|&s| if s == -1 { rest } else { s }));
-        x.reshape(shape)
+        crate::summary::seen(self, || {
+            let UnflattenBuilder { dim, unflattened_size } = &self.settings;
+            let n = x.size(*dim)?;
+            let at = if *dim < 0 { x.dim().wrapping_add_signed(*dim) } else { *dim as usize };
+            let open = unflattened_size.iter().filter(|&&s| s == -1).count();
+            let known = unflattened_size.iter().filter(|&&s| s != -1).try_fold(1isize, |product, &s| product.checked_mul(s));
+            let known = known.filter(|&k| k >= 0 && open <= 1).unwrap_or(-1);
+            let rest = if open == 1 && known > 0 { n as isize / known } else { 1 };
+            if known < 0 || known.checked_mul(rest) != Some(n as isize) {
+                return Err(Error::shape("Unflatten", format!("sizes {unflattened_size:?} do not multiply to {n} in {:?}", x.shape())));
+            }
+            let mut shape: Vec<isize> = x.shape().iter().map(|&s| s as isize).collect();
+            shape.splice(at..=at, unflattened_size.iter().map(|&s| if s == -1 { rest } else { s }));
+            x.reshape(shape)
+        })
     }
 }

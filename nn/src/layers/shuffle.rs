@@ -40,7 +40,7 @@ macro_rules! shuffles {
 
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                x.$method(self.$arg)
+                crate::summary::seen(self, || x.$method(self.$arg))
             }
         }
     )*};

@@ -32,7 +32,7 @@ impl CosineSimilarity {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
-        x1.cosine_similarity(x2, self.dim, self.eps)
+        crate::summary::seen(self, || x1.cosine_similarity(x2, self.dim, self.eps))
     }
 }
 
@@ -42,6 +42,6 @@ impl PairwiseDistance {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
-        x1.pairwise_distance(x2, self.p, self.eps, self.keepdim)
+        crate::summary::seen(self, || x1.pairwise_distance(x2, self.p, self.eps, self.keepdim))
     }
 }

@@ -37,7 +37,7 @@ macro_rules! softmaxes {
 
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                x.$method(self.dim)
+                crate::summary::seen(self, || x.$method(self.dim))
             }
         }
     )*};
@@ -65,9 +65,11 @@ impl Softmax2d {
 
 impl Forward for Softmax2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if !matches!(x.dim(), 3 | 4) {
-            return Err(Error::shape("Softmax2d", format!("wants [n, c, h, w] or [c, h, w], got {:?}", x.shape())));
-        }
-        x.softmax(-3)
+        crate::summary::seen(self, || {
+            if !matches!(x.dim(), 3 | 4) {
+                return Err(Error::shape("Softmax2d", format!("wants [n, c, h, w] or [c, h, w], got {:?}", x.shape())));
+            }
+            x.softmax(-3)
+        })
     }
 }

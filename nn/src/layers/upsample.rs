@@ -43,8 +43,10 @@ impl Upsample {
 
 impl Forward for Upsample {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let UpsampleBuilder { to, mode, align_corners, recompute_scale_factor } = self.settings.clone();
-        x.interpolate(&to, InterpolateOptions { mode, align_corners, recompute_scale_factor, antialias: false })
+        crate::summary::seen(self, || {
+            let UpsampleBuilder { to, mode, align_corners, recompute_scale_factor } = self.settings.clone();
+            x.interpolate(&to, InterpolateOptions { mode, align_corners, recompute_scale_factor, antialias: false })
+        })
     }
 }
 
@@ -66,7 +68,9 @@ macro_rules! fixed {
 
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                x.interpolate(&self.to, InterpolateOptions { align_corners: $corners, ..InterpolateMode::$mode.into() })
+                crate::summary::seen(self, || {
+                    x.interpolate(&self.to, InterpolateOptions { align_corners: $corners, ..InterpolateMode::$mode.into() })
+                })
             }
         }
     )*};

@@ -12,6 +12,7 @@ pub use pair::{GaussianNllLoss, KlReduction, PoissonNllLoss};
 use rushlight_backend::op::{CrossEntropy, Loss, LossReduction};
 use rushlight_backend::{DType, Error, Result};
 
+use crate::autocast::widened;
 use crate::{Tensor, Tensors, apply};
 
 /// Losses of all items made one.
@@ -45,6 +46,9 @@ impl Tensor {
     /// # Errors
     /// If shapes or dtypes do not fit, or a target is no class.
     pub fn cross_entropy_with(&self, targets: &Tensor, weight: Option<&Tensor>, options: CrossEntropy) -> Result<Tensor> {
+        if let Some([x]) = widened([self])? {
+            return x.cross_entropy_with(targets, weight, options);
+        }
         if targets.dtype().is_float() {
             return self.soft_cross_entropy(targets, weight, options);
         }
@@ -89,6 +93,9 @@ impl Tensor {
     /// # Errors
     /// If shapes or dtypes do not fit, or a target is no class.
     pub fn nll_loss(&self, targets: &Tensor, weight: Option<&Tensor>, ignore_index: i64, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x]) = widened([self])? {
+            return x.nll_loss(targets, weight, ignore_index, reduction);
+        }
         if self.dim() == 1 {
             let one = self.unsqueeze(0)?.nll_loss(&targets.unsqueeze(0)?, weight, ignore_index, reduction)?;
             return if reduction == LossReduction::None { one.squeeze_dim(0) } else { Ok(one) };

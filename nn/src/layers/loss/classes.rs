@@ -61,35 +61,43 @@ losses! {
 
 impl Loss for CrossEntropyLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let CrossEntropyLossBuilder { reduction, ignore_index, label_smoothing, .. } = self.settings;
-        let weight = self.weight.as_ref().map(Buffer::tensor);
-        input.cross_entropy_with(target, weight.as_ref(), CrossEntropy { reduction, ignore_index, label_smoothing })
+        crate::summary::seen(self, || {
+            let CrossEntropyLossBuilder { reduction, ignore_index, label_smoothing, .. } = self.settings;
+            let weight = self.weight.as_ref().map(Buffer::tensor);
+            input.cross_entropy_with(target, weight.as_ref(), CrossEntropy { reduction, ignore_index, label_smoothing })
+        })
     }
 }
 
 impl Loss for NLLLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let weight = self.weight.as_ref().map(Buffer::tensor);
-        input.nll_loss(target, weight.as_ref(), self.settings.ignore_index, self.settings.reduction)
+        crate::summary::seen(self, || {
+            let weight = self.weight.as_ref().map(Buffer::tensor);
+            input.nll_loss(target, weight.as_ref(), self.settings.ignore_index, self.settings.reduction)
+        })
     }
 }
 
 impl Loss for MultiMarginLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let weight = self.weight.as_ref().map(Buffer::tensor);
-        input.multi_margin_loss(target, self.settings.p, self.settings.margin, weight.as_ref(), self.settings.reduction)
+        crate::summary::seen(self, || {
+            let weight = self.weight.as_ref().map(Buffer::tensor);
+            input.multi_margin_loss(target, self.settings.p, self.settings.margin, weight.as_ref(), self.settings.reduction)
+        })
     }
 }
 
 impl Loss for MultiLabelMarginLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        input.multilabel_margin_loss(target, self.settings.reduction)
+        crate::summary::seen(self, || input.multilabel_margin_loss(target, self.settings.reduction))
     }
 }
 
 impl Loss for MultiLabelSoftMarginLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let weight = self.weight.as_ref().map(Buffer::tensor);
-        input.multilabel_soft_margin_loss(target, weight.as_ref(), self.settings.reduction)
+        crate::summary::seen(self, || {
+            let weight = self.weight.as_ref().map(Buffer::tensor);
+            input.multilabel_soft_margin_loss(target, weight.as_ref(), self.settings.reduction)
+        })
     }
 }

@@ -91,63 +91,69 @@ losses! {
 
 impl Loss for L1Loss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        input.l1_loss(target, self.settings.reduction)
+        crate::summary::seen(self, || input.l1_loss(target, self.settings.reduction))
     }
 }
 
 impl Loss for MSELoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        input.mse_loss(target, self.settings.reduction)
+        crate::summary::seen(self, || input.mse_loss(target, self.settings.reduction))
     }
 }
 
 impl Loss for SmoothL1Loss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        input.smooth_l1_loss(target, self.settings.reduction, self.settings.beta)
+        crate::summary::seen(self, || input.smooth_l1_loss(target, self.settings.reduction, self.settings.beta))
     }
 }
 
 impl Loss for HuberLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        input.huber_loss(target, self.settings.reduction, self.settings.delta)
+        crate::summary::seen(self, || input.huber_loss(target, self.settings.reduction, self.settings.delta))
     }
 }
 
 impl Loss for SoftMarginLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        input.soft_margin_loss(target, self.settings.reduction)
+        crate::summary::seen(self, || input.soft_margin_loss(target, self.settings.reduction))
     }
 }
 
 impl Loss for BCELoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let weight = self.weight.as_ref().map(Buffer::tensor);
-        input.binary_cross_entropy(target, weight.as_ref(), self.settings.reduction)
+        crate::summary::seen(self, || {
+            let weight = self.weight.as_ref().map(Buffer::tensor);
+            input.binary_cross_entropy(target, weight.as_ref(), self.settings.reduction)
+        })
     }
 }
 
 impl Loss for BCEWithLogitsLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let (weight, positive) = (self.weight.as_ref().map(Buffer::tensor), self.pos_weight.as_ref().map(Buffer::tensor));
-        input.binary_cross_entropy_with_logits(target, weight.as_ref(), positive.as_ref(), self.settings.reduction)
+        crate::summary::seen(self, || {
+            let (weight, positive) = (self.weight.as_ref().map(Buffer::tensor), self.pos_weight.as_ref().map(Buffer::tensor));
+            input.binary_cross_entropy_with_logits(target, weight.as_ref(), positive.as_ref(), self.settings.reduction)
+        })
     }
 }
 
 impl Loss for PoissonNLLLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let PoissonNLLLossBuilder { log_input, full, eps, reduction } = self.settings;
-        input.poisson_nll_loss(target, PoissonNllLoss { log_input, full, eps, reduction })
+        crate::summary::seen(self, || {
+            let PoissonNLLLossBuilder { log_input, full, eps, reduction } = self.settings;
+            input.poisson_nll_loss(target, PoissonNllLoss { log_input, full, eps, reduction })
+        })
     }
 }
 
 impl Loss for KLDivLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        input.kl_div(target, self.settings.reduction, self.settings.log_target)
+        crate::summary::seen(self, || input.kl_div(target, self.settings.reduction, self.settings.log_target))
     }
 }
 
 impl Loss for HingeEmbeddingLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        input.hinge_embedding_loss(target, self.settings.margin, self.settings.reduction)
+        crate::summary::seen(self, || input.hinge_embedding_loss(target, self.settings.margin, self.settings.reduction))
     }
 }

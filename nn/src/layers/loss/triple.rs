@@ -66,8 +66,10 @@ impl GaussianNLLLoss {
     /// # Errors
     /// If shapes do not fit, or a variance is negative.
     pub fn forward(&self, input: &Tensor, target: &Tensor, var: &Tensor) -> Result<Tensor> {
-        let GaussianNLLLossBuilder { full, eps, reduction } = self.settings;
-        input.gaussian_nll_loss(target, var, GaussianNllLoss { full, eps, reduction })
+        crate::summary::seen(self, || {
+            let GaussianNLLLossBuilder { full, eps, reduction } = self.settings;
+            input.gaussian_nll_loss(target, var, GaussianNllLoss { full, eps, reduction })
+        })
     }
 }
 
@@ -77,7 +79,7 @@ impl MarginRankingLoss {
     /// # Errors
     /// If shapes do not fit.
     pub fn forward(&self, x1: &Tensor, x2: &Tensor, target: &Tensor) -> Result<Tensor> {
-        x1.margin_ranking_loss(x2, target, self.settings.margin, self.settings.reduction)
+        crate::summary::seen(self, || x1.margin_ranking_loss(x2, target, self.settings.margin, self.settings.reduction))
     }
 }
 
@@ -87,7 +89,7 @@ impl CosineEmbeddingLoss {
     /// # Errors
     /// If shapes do not fit.
     pub fn forward(&self, x1: &Tensor, x2: &Tensor, target: &Tensor) -> Result<Tensor> {
-        x1.cosine_embedding_loss(x2, target, self.settings.margin, self.settings.reduction)
+        crate::summary::seen(self, || x1.cosine_embedding_loss(x2, target, self.settings.margin, self.settings.reduction))
     }
 }
 
@@ -97,8 +99,10 @@ impl TripletMarginLoss {
     /// # Errors
     /// If shapes do not fit, or the margin is not positive.
     pub fn forward(&self, anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
-        let TripletMarginLossBuilder { margin, p, eps, swap, reduction } = self.settings;
-        anchor.triplet_margin_loss(positive, negative, Triplet { margin, p, eps, swap, reduction })
+        crate::summary::seen(self, || {
+            let TripletMarginLossBuilder { margin, p, eps, swap, reduction } = self.settings;
+            anchor.triplet_margin_loss(positive, negative, Triplet { margin, p, eps, swap, reduction })
+        })
     }
 }
 
@@ -108,8 +112,10 @@ impl CTCLoss {
     /// # Errors
     /// If shapes, dtypes or lengths do not fit.
     pub fn forward(&self, log_probs: &Tensor, targets: &Tensor, input_lengths: &Tensor, target_lengths: &Tensor) -> Result<Tensor> {
-        let CTCLossBuilder { blank, reduction, zero_infinity } = self.settings;
-        log_probs.ctc_loss(targets, input_lengths, target_lengths, CtcLoss { blank, reduction, zero_infinity })
+        crate::summary::seen(self, || {
+            let CTCLossBuilder { blank, reduction, zero_infinity } = self.settings;
+            log_probs.ctc_loss(targets, input_lengths, target_lengths, CtcLoss { blank, reduction, zero_infinity })
+        })
     }
 }
 
@@ -178,10 +184,12 @@ impl TripletMarginWithDistanceLoss {
     /// # Errors
     /// If shapes do not fit, or the margin is not positive.
     pub fn forward(&self, anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
-        let distance = |a: &Tensor, b: &Tensor| match &self.distance {
-            Some(d) => d(a, b),
-            None => a.pairwise_distance(b, 2.0, 1e-6, false),
-        };
-        anchor.triplet_margin_with_distance_loss(positive, negative, distance, self.margin, self.swap, self.reduction)
+        crate::summary::seen(self, || {
+            let distance = |a: &Tensor, b: &Tensor| match &self.distance {
+                Some(d) => d(a, b),
+                None => a.pairwise_distance(b, 2.0, 1e-6, false),
+            };
+            anchor.triplet_margin_with_distance_loss(positive, negative, distance, self.margin, self.swap, self.reduction)
+        })
     }
 }

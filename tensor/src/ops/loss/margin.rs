@@ -5,6 +5,7 @@ use rushlight_backend::{DType, Error, Result};
 
 use super::reduced;
 use crate::Tensor;
+use crate::autocast::widened;
 
 impl Tensor {
     /// `max(0, -y (x1 - x2) + margin)`, reduced: y is 1 where this tensor should be the larger one, else -1. PyTorch's default margin is 0.
@@ -12,6 +13,9 @@ impl Tensor {
     /// # Errors
     /// If ranks differ or the shapes cannot be broadcast together.
     pub fn margin_ranking_loss(&self, other: &Tensor, y: &Tensor, margin: f64, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, other])? {
+            return x.margin_ranking_loss(&other, y, margin, reduction);
+        }
         if self.dim() != other.dim() || self.dim() != y.dim() {
             return Err(Error::shape(
                 "margin_ranking_loss",
@@ -26,6 +30,9 @@ impl Tensor {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn hinge_embedding_loss(&self, y: &Tensor, margin: f64, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x]) = widened([self])? {
+            return x.hinge_embedding_loss(y, margin, reduction);
+        }
         let apart = self.rsub(margin)?.clamp(0.0, None)?;
         let losses = y.ne(1)?.where_(&apart, 0)?.add(&y.ne(-1)?.where_(self, 0)?)?;
         reduced(&losses, reduction)
@@ -36,6 +43,9 @@ impl Tensor {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn soft_margin_loss(&self, y: &Tensor, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x]) = widened([self])? {
+            return x.soft_margin_loss(y, reduction);
+        }
         reduced(&y.neg()?.mul(self)?.exp()?.log1p()?, reduction)
     }
 
@@ -45,6 +55,9 @@ impl Tensor {
     /// # Errors
     /// If shapes do not fit.
     pub fn cosine_embedding_loss(&self, other: &Tensor, y: &Tensor, margin: f64, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, other])? {
+            return x.cosine_embedding_loss(&other, y, margin, reduction);
+        }
         if y.dim() > 1 || self.dim() != y.dim() + 1 || other.dim() != y.dim() + 1 {
             return Err(Error::shape(
                 "cosine_embedding_loss",
@@ -79,6 +92,9 @@ impl Tensor {
         weight: Option<&Tensor>,
         reduction: LossReduction,
     ) -> Result<Tensor> {
+        if let Some([x]) = widened([self])? {
+            return x.multi_margin_loss(targets, p, margin, weight, reduction);
+        }
         let op = "multi_margin_loss";
         if !matches!(p, 1 | 2) {
             return Err(Error::value(op, format!("p must be 1 or 2, got {p}")));
@@ -110,6 +126,9 @@ impl Tensor {
     /// # Errors
     /// If shapes or dtypes do not fit, or a target is no class.
     pub fn multilabel_margin_loss(&self, targets: &Tensor, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x]) = widened([self])? {
+            return x.multilabel_margin_loss(targets, reduction);
+        }
         let op = "multilabel_margin_loss";
         if targets.shape() != self.shape() || targets.dtype() != DType::I64 {
             return Err(Error::shape(

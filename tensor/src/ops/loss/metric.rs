@@ -5,6 +5,7 @@ use rushlight_backend::{Error, Result};
 
 use super::reduced;
 use crate::Tensor;
+use crate::autocast::widened;
 
 /// The parameters of [`Tensor::triplet_margin_loss`]; the default is PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +35,9 @@ impl Tensor {
     /// # Errors
     /// If the margin is not positive, ranks differ, or the shapes cannot be broadcast together.
     pub fn triplet_margin_loss(&self, positive: &Tensor, negative: &Tensor, options: TripletMarginLoss) -> Result<Tensor> {
+        if let Some([a, p, n]) = widened([self, positive, negative])? {
+            return a.triplet_margin_loss(&p, &n, options);
+        }
         let TripletMarginLoss { margin, p, eps, swap, reduction } = options;
         if self.dim() != positive.dim() || self.dim() != negative.dim() {
             return Err(Error::shape(

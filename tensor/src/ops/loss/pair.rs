@@ -4,6 +4,7 @@ use rushlight_backend::op::{Loss, LossReduction};
 use rushlight_backend::{Error, Result};
 
 use super::reduced;
+use crate::autocast::widened;
 use crate::ops::norm::vector::unseen;
 use crate::{Tensor, apply1};
 
@@ -85,6 +86,9 @@ impl Tensor {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn mse_loss(&self, target: &Tensor, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, target])? {
+            return x.mse_loss(&other, reduction);
+        }
         reduced(&self.sub(target)?.square()?, reduction)
     }
 
@@ -93,6 +97,9 @@ impl Tensor {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn l1_loss(&self, target: &Tensor, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, target])? {
+            return x.l1_loss(&other, reduction);
+        }
         reduced(&self.sub(target)?.abs()?, reduction)
     }
 
@@ -102,6 +109,9 @@ impl Tensor {
     /// # Errors
     /// If beta is negative or the shapes cannot be broadcast together.
     pub fn smooth_l1_loss(&self, target: &Tensor, reduction: LossReduction, beta: f64) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, target])? {
+            return x.smooth_l1_loss(&other, reduction, beta);
+        }
         if beta.is_nan() || beta < 0.0 {
             return Err(Error::value("smooth_l1_loss", format!("beta must not be negative, got {beta}")));
         }
@@ -118,6 +128,9 @@ impl Tensor {
     /// # Errors
     /// If delta is not positive or the shapes cannot be broadcast together.
     pub fn huber_loss(&self, target: &Tensor, reduction: LossReduction, delta: f64) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, target])? {
+            return x.huber_loss(&other, reduction, delta);
+        }
         if delta.is_nan() || delta <= 0.0 {
             return Err(Error::value("huber_loss", format!("delta must be positive, got {delta}")));
         }
@@ -132,6 +145,9 @@ impl Tensor {
     /// # Errors
     /// If shapes or dtypes do not fit, or an input lies outside of 0 to 1.
     pub fn binary_cross_entropy(&self, target: &Tensor, weight: Option<&Tensor>, reduction: LossReduction) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, target])? {
+            return x.binary_cross_entropy(&other, weight, reduction);
+        }
         let op = "binary_cross_entropy";
         let x = self.with_trace(None);
         if self.numel() > 0 && self.dtype().is_float() && x.ge(0)?.logical_and(&x.le(1)?)?.logical_not()?.any()?.item::<bool>()? {
@@ -154,6 +170,9 @@ impl Tensor {
         pos_weight: Option<&Tensor>,
         reduction: LossReduction,
     ) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, target])? {
+            return x.binary_cross_entropy_with_logits(&other, weight, pos_weight, reduction);
+        }
         same_shape("binary_cross_entropy_with_logits", self, target)?;
         let mut log_p = self.logsigmoid()?;
         if let Some(w) = pos_weight {
@@ -169,6 +188,9 @@ impl Tensor {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn kl_div(&self, target: &Tensor, reduction: KlReduction, log_target: bool) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, target])? {
+            return x.kl_div(&other, reduction, log_target);
+        }
         let losses = if log_target {
             target.exp()?.mul(&target.sub(self)?)?
         } else {
@@ -192,6 +214,9 @@ impl Tensor {
     /// # Errors
     /// If the shapes cannot be broadcast together.
     pub fn poisson_nll_loss(&self, target: &Tensor, options: PoissonNllLoss) -> Result<Tensor> {
+        if let Some([x, other]) = widened([self, target])? {
+            return x.poisson_nll_loss(&other, options);
+        }
         let mut losses =
             if options.log_input { self.exp()?.sub(&target.mul(self)?)? } else { self.sub(&target.mul(&self.add(options.eps)?.log()?)?)? };
         if options.full {
