@@ -219,7 +219,7 @@ pub(super) fn inner<T: Field>(x: &[T], y: &[T]) -> T {
     }
     for half in [8, 4, 2, 1] {
         for i in 0..half {
-            sums[i] = sums[i] + sums[i + half];
+            sums[i] += sums[i + half];
         }
     }
     sums[0] + rest
