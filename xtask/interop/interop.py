@@ -17,7 +17,7 @@ def contents():
     x = torch.arange(6, dtype=torch.float32).reshape(2, 3)
     z = torch.tensor([1 + 2j, 3 - 1j], dtype=torch.complex128).conj()
     return {
-        "tensors": tensors(), "turned": x.t(), "shared": [x, x], "row": x[1], "conjugate": z, "negative": z.imag, "scalar": torch.tensor(2.5), "empty": torch.zeros(0, 3),
+        "tensors": tensors(), "turned": x.t(), "shared": [x, x], "row": x[1], "conjugate": z, "negative": z.clone().imag, "scalar": torch.tensor(2.5), "empty": torch.zeros(0, 3),
         "nested": {"list": [1, -7, 2**40, 0.1, None, True, "é✓", []], "tuple": (1, (2.5, "x")), 5: "a number as key", "big": 2**70, "negative": -(2**70),
                    "bytes": b"\x00\x7f\xff", "complex": 1 - 2j, "dtype": torch.bfloat16},
     }
