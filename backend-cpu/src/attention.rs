@@ -126,7 +126,7 @@ dispatch! {
 #[inline(always)]
 fn exponentials_body<T: Exp, const FMA: bool>(x: &mut [T], shift: T) -> T {
     for x in x.iter_mut() {
-        *x = x.minus(shift).exp::<FMA>();
+        *x = x.minus(shift).exp_flushed::<FMA>();
     }
     lanes(x, T::narrow(0.0), |a, b| a.plus(b))
 }

@@ -4,6 +4,7 @@
 //! dimension the other operand stands still, and the index says where.
 
 mod places;
+mod rows;
 
 use std::sync::Arc;
 
@@ -34,6 +35,15 @@ pub(crate) fn run(op: &Index, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Resul
         Index::Ravel { sizes, first } => return places::ravel(sizes, *first, inputs),
         Index::Nonzero { count } => return places::nonzero(*count, &inputs[0]),
     };
+    if let (Index::Select { dim: 0 } | Index::Embedding { .. }, [x, index]) = (op, &*inputs)
+        && rows::side_by_side(x.layout())
+    {
+        match with_word!(x.dtype(), W => rows::take::<W>(x, index, &outputs[0]))? {
+            Some(storage) => return Ok(storage),
+            // The check below says which index is wrong.
+            None => {}
+        }
+    }
     check(name, dim, &inputs[1], inputs[0].shape()[dim])?;
     match (op, inputs) {
         (Index::Select { .. }, [x, index]) => {
@@ -204,6 +214,9 @@ dispatch! {
 
 fn add(x: &mut Arg<'_>, index: &Arg<'_>, places: &Layout, source: &Arg<'_>, dim: usize) -> Result<Storage> {
     fn typed<T: Sums>(x: &mut Arg<'_>, index: &Arg<'_>, places: &Layout, source: &Arg<'_>, dim: usize) -> Result<Storage> {
+        if dim == 0 && index.shape().len() == 1 && rows::is_one(x.layout()) && rows::side_by_side(source.layout()) {
+            return rows::add_to_one::<T>(x, index, source);
+        }
         write::<T>(x, index, places, source, dim, |o, s| *o = o.add(s), add_row::<T>)
     }
     macro_rules! by_dtype {

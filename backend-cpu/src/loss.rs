@@ -226,7 +226,7 @@ fn log_sum_exp_body<T: Exp, const FMA: bool>(row: &[T]) -> T {
     let mut sums = [T::narrow(0.0); LANES];
     for c in chunks {
         for i in 0..LANES {
-            sums[i] = sums[i].plus((c[i].minus(shift)).exp::<FMA>());
+            sums[i] = sums[i].plus((c[i].minus(shift)).exp_flushed::<FMA>());
         }
     }
     let mut sum: f64 = sums.iter().map(|s| s.wide()).sum();
@@ -242,6 +242,6 @@ dispatch! {
 #[inline(always)]
 fn scaled_softmax_body<T: Exp, const FMA: bool>(row: &[T], lse: T, scale: T, out: &mut [T]) {
     for (o, &x) in out.iter_mut().zip(row) {
-        *o = x.minus(lse).exp::<FMA>().times(scale);
+        *o = x.minus(lse).exp_flushed::<FMA>().times(scale);
     }
 }

@@ -93,3 +93,15 @@ macro_rules! __dispatch {
     };
 }
 pub use crate::__dispatch as dispatch;
+
+/// Asks for the cache line at an address, which need not be valid. The hardware's own reading ahead ends at the page.
+#[inline(always)]
+pub(crate) fn prefetch<T>(at: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a hint that reads nothing.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
+}

@@ -63,9 +63,10 @@ impl Rule for Index {
     fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         let g = only(ctx, grads)?;
         let index = ctx.input(1)?;
+        // One zero, repeated: what is added to it is the first to write the memory.
         let zeros = || {
             let x = ctx.input_meta(0);
-            Tensor::zeros(x.shape, (x.dtype, g.device()))
+            Tensor::zeros((), (x.dtype, g.device()))?.expand(x.shape)
         };
         // A scatter's source may be larger than its index: what lies beyond was not read.
         let source = |dim: isize| -> Result<Tensor> {

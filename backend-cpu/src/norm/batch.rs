@@ -1,4 +1,5 @@
-//! Batch normalisation: a task takes some channels through all passes, so that later passes find them in the cache.
+//! Batch normalisation: a task takes some channels through all passes, so that later passes find them in the cache. Rows of a channel are often a power of
+//! two apart and share few sets of a cache: a second pass goes backwards, and meets first what was read last. Bound by reading from the last cache.
 //!
 //! Channels of `[n, channels, ..]` whose elements lie in long rows are taken one by one. Where rows are short (`[n, channels]` above all), several channels
 //! are taken side by side, as columns.
@@ -44,7 +45,7 @@ impl Sizes {
     }
 
     /// Where the rows of a channel begin.
-    fn rows(self, channel: usize) -> impl Iterator<Item = usize> {
+    fn rows(self, channel: usize) -> impl DoubleEndedIterator<Item = usize> {
         (0..self.n).map(move |i| (i * self.channels + channel) * self.inner)
     }
 
@@ -110,7 +111,7 @@ pub(super) fn forward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], eps: f64) ->
                     }
                 }
                 let (m, scale, shift) = finish(channel, statistics(pivot.wide(), d, squares, sizes.count()));
-                for at in sizes.rows(channel) {
+                for at in sizes.rows(channel).rev() {
                     // SAFETY: the task's own channel.
                     affine(&x[at..at + sizes.inner], m, scale, shift, unsafe { ys.part(at, sizes.inner) });
                 }
@@ -182,7 +183,7 @@ pub(super) fn backward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], eps: f64) -
                     }
                 }
                 let abc = finish(channel, (sum, product));
-                for at in sizes.rows(channel) {
+                for at in sizes.rows(channel).rev() {
                     let row = at..at + sizes.inner;
                     // SAFETY: the task's own channel.
                     gradient(&g[row.clone()], &x[row], mean[channel], abc, unsafe { dxs.part(at, sizes.inner) });

@@ -13,7 +13,7 @@ use crate::walk::par_pieces;
 
 /// Elements that one task takes.
 const GRAIN: usize = 1 << 14;
-const LANES: usize = 32;
+const LANES: usize = 64;
 /// Elements that are added up in lanes before they are added to a wider sum.
 const BLOCK: usize = 4096;
 /// Columns that are taken side by side.
@@ -49,20 +49,38 @@ fn over_slabs<T: Exp>(out: &Meta, dim: usize, f: impl Fn(usize, &mut [T], usize,
     Ok(smallvec::smallvec![Arc::new(buffer) as Storage])
 }
 
+/// Joins lanes pairwise.
+#[inline(always)]
+fn tree<T: Exp>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = join(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 #[inline(always)]
 fn top<T: Exp>(x: &[T]) -> T {
+    let larger = |t: T, x: T| if x > t { x } else { t };
     let low = T::narrow(f64::NEG_INFINITY);
-    let mut tops = [low; LANES];
     let mut chunks = x.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    if rest.len() == x.len() {
+        return rest.iter().fold(low, |a, &x| larger(a, x));
+    }
+    let mut tops = [low; LANES];
     for c in &mut chunks {
         for (t, &x) in tops.iter_mut().zip(c) {
-            *t = if x > *t { x } else { *t };
+            *t = larger(*t, x);
         }
     }
-    for (t, &x) in tops.iter_mut().zip(chunks.remainder()) {
-        *t = if x > *t { x } else { *t };
+    for (t, &x) in tops.iter_mut().zip(rest) {
+        *t = larger(*t, x);
     }
-    tops.iter().fold(low, |a, &x| if x > a { x } else { a })
+    tree(tops, larger)
 }
 
 /// The sum of `f` over the elements of two rows.
@@ -80,14 +98,29 @@ fn sum<T: Exp>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> f64 {
         for ((s, &a), &b) in sums.iter_mut().zip(ca.remainder()).zip(cb.remainder()) {
             *s = s.plus(f(a, b));
         }
-        let mut half = LANES / 2;
-        while half > 0 {
-            for i in 0..half {
-                sums[i] = sums[i].plus(sums[i + half]);
+        total += tree(sums, |a, b| a.plus(b)).wide();
+    }
+    total
+}
+
+/// `out = exp(x - top)`, and the sum.
+#[inline(always)]
+fn exponentials<T: Exp, const FMA: bool>(x: &[T], top: T, out: &mut [T]) -> f64 {
+    let mut total = 0.0;
+    for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        let mut sums = [T::narrow(0.0); LANES];
+        let (mut cx, mut co) = (x.chunks_exact(LANES), out.chunks_exact_mut(LANES));
+        for (x, o) in (&mut cx).zip(&mut co) {
+            for i in 0..LANES {
+                o[i] = x[i].minus(top).exp_flushed::<FMA>();
+                sums[i] = sums[i].plus(o[i]);
             }
-            half /= 2;
         }
-        total += sums[0].wide();
+        for ((s, &x), o) in sums.iter_mut().zip(cx.remainder()).zip(co.into_remainder()) {
+            *o = x.minus(top).exp_flushed::<FMA>();
+            *s = s.plus(*o);
+        }
+        total += tree(sums, |a, b| a.plus(b)).wide();
     }
     total
 }
@@ -96,10 +129,7 @@ fn sum<T: Exp>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> f64 {
 fn softmax_rows_body<T: Exp, const FMA: bool>(x: &[T], out: &mut [T], n: usize, log: bool) {
     for (x, out) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
         let top = top(x);
-        for (o, &x) in out.iter_mut().zip(x) {
-            *o = x.minus(top).exp::<FMA>();
-        }
-        let total = sum(out, out, |a, _| a);
+        let total = exponentials::<T, FMA>(x, top, out);
         if log {
             let shift = T::narrow(total.ln());
             for (o, &x) in out.iter_mut().zip(x) {
@@ -134,7 +164,7 @@ fn softmax_columns_body<T: Exp, const FMA: bool>(x: &[T], out: &mut [T], n: usiz
             for i in 0..n {
                 let (x, out) = (&x[i * inner + start..][..width], &mut out[i * inner + start..][..width]);
                 for j in 0..width {
-                    let e = x[j].minus(tops[j]).exp::<FMA>();
+                    let e = x[j].minus(tops[j]).exp_flushed::<FMA>();
                     out[j] = e;
                     sums[j] = sums[j].plus(e);
                 }

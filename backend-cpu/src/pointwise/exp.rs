@@ -7,6 +7,8 @@ use crate::buffer::Plain;
 pub(crate) trait Exp: Plain + PartialOrd {
     /// e to the power of the number.
     fn exp<const FMA: bool>(self) -> Self;
+    /// The same for numbers up to 88, where results that are not normal numbers may be 0.
+    fn exp_flushed<const FMA: bool>(self) -> Self;
     /// As f64.
     fn wide(self) -> f64;
     /// From f64, rounded.
@@ -20,12 +22,17 @@ pub(crate) trait Exp: Plain + PartialOrd {
 }
 
 macro_rules! exp {
-    ($($t:ty: |$x:ident| $exp:expr;)*) => {$(
+    ($($t:ty: |$x:ident| $exp:expr, $flushed:expr;)*) => {$(
         impl Exp for $t {
             #[inline(always)]
             fn exp<const FMA: bool>(self) -> $t {
                 let $x = self;
                 $exp
+            }
+            #[inline(always)]
+            fn exp_flushed<const FMA: bool>(self) -> $t {
+                let $x = self;
+                $flushed
             }
             #[inline(always)]
             fn wide(self) -> f64 { self.into() }
@@ -41,7 +48,7 @@ macro_rules! exp {
     )*};
 }
 exp! {
-    f32: |x| math::exp::<FMA>(x);
+    f32: |x| math::exp::<FMA>(x), math::exp_flushed::<FMA>(x);
     // The vector code of `wide` serves f32 results: its range is too small here.
-    f64: |x| f64::exp(x);
+    f64: |x| f64::exp(x), f64::exp(x);
 }

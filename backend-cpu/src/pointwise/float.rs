@@ -55,6 +55,12 @@ pub(super) trait Float:
     fn pow<const FMA: bool>(self, y: Self) -> Self;
     fn atan2<const FMA: bool>(self, x: Self) -> Self;
 
+    /// The distribution function of the standard normal distribution.
+    #[inline(always)]
+    fn normal_cdf<const FMA: bool>(self) -> Self {
+        Self::c(0.5) * (Self::c(1.0) + (self * Self::c(std::f64::consts::FRAC_1_SQRT_2)).erf::<FMA>())
+    }
+
     /// `1 / (1 + exp(-x))`.
     #[inline(always)]
     fn sigmoid<const FMA: bool>(self) -> Self {
@@ -145,7 +151,7 @@ macro_rules! widened {
 impl Float for f32 {
     common!(f32);
     const LARGE_ANGLE: f32 = wide::LARGE_ANGLE;
-    narrow!(exp expm1 ln ln_1p tanh erf);
+    narrow!(exp expm1 ln ln_1p tanh erf normal_cdf);
     widened!(log2 log10 asin acos atan sinh cosh asinh acosh atanh);
     #[inline(always)]
     fn exp2<const FMA: bool>(self) -> f32 {

@@ -81,7 +81,7 @@ pub(super) fn float<T: Float>(f: Unary) -> Loop<T> {
         LogSigmoid => simd!(FMA, |p, g, v| g / (T::c(1.0) + v.exp::<FMA>())),
         Relu => simd!(FMA, |p, g, v| if v <= T::c(0.0) { T::c(0.0) } else { g }),
         Gelu => simd!(FMA, |p, g, v| {
-            let cdf = T::c(0.5) * (T::c(1.0) + (v * T::c(FRAC_1_SQRT_2)).erf::<FMA>());
+            let cdf = v.normal_cdf::<FMA>();
             let pdf = T::c(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (T::c(-0.5) * v * v).exp::<FMA>();
             g * (cdf + v * pdf)
         }),

@@ -54,6 +54,14 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
     (p + r + 1.0) * power_of_two(half) * power_of_two(n - half)
 }
 
+/// e to the power of x for x up to 88, for sums of exponentials: what would be below the normal numbers (x < -87.3) is 0. Two thirds of the work of `exp`.
+#[inline(always)]
+pub(super) fn exp_flushed<const FMA: bool>(x: f32) -> f32 {
+    let (n, r, p) = exp_parts::<FMA>(x);
+    let y = (p + r + 1.0) * f32::from_bits((n.wrapping_add(127) as u32) << 23);
+    if x < -87.3 { 0.0 } else { y }
+}
+
 /// `exp(x) - 1`, accurate near 0.
 #[inline(always)]
 pub(super) fn expm1<const FMA: bool>(x: f32) -> f32 {
@@ -151,4 +159,19 @@ pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
     let (n, r, p) = exp_parts::<FMA>(-poly::<FMA, 7>(b, FAR));
     let far = (1.0 - (p + r + 1.0) * power_of_two(n)).copysign(x);
     if a < 0.9 { near } else { far }
+}
+
+/// The distribution function of the standard normal distribution, as a factor of its argument: `0.5 + x g(x^2)`, where g is a rational fit of
+/// `erf(x / sqrt 2) / (2 x)` less its value at the bounds, which keeps the rounding errors of the far end small. Absolute error 1e-7; 0 from -5.6 down.
+#[inline(always)]
+pub(super) fn normal_cdf<const FMA: bool>(x: f32) -> f32 {
+    const BOUND: f32 = 5.6;
+    let c = if x > BOUND { BOUND } else { x };
+    let c = if c < -BOUND { -BOUND } else { c };
+    let z = c * c;
+    const P: [f32; 6] = [-8.321_731e-8, -5.294_471e-7, 7.624_432e-6, 2.135_475_9e-3, 1.247_317_2e-2, 3.096_565_3e-1];
+    const Q: [f32; 6] = [1.175_298_4e-6, 7.826_903e-5, 1.965_582_8e-3, 2.944_602e-2, 2.550_02e-1, 1.0];
+    let g = poly::<FMA, 6>(z, P) / poly::<FMA, 6>(z, Q);
+    let y = fma::<FMA>(c, g, fma::<FMA>(c, 0.5 / BOUND, 0.5));
+    if x < -BOUND { 0.0 } else { y }
 }

@@ -134,7 +134,7 @@ pub(super) fn float<T: Float>(f: Unary) -> Option<Loop<T, T>> {
             below - (-x.abs()).exp::<FMA>().ln_1p::<FMA>()
         }),
         Relu => simd!(T, FMA, |p, x| if x < T::c(0.0) { T::c(0.0) } else { x }),
-        Gelu => simd!(T, FMA, |p, x| T::c(0.5) * x * (T::c(1.0) + (x * T::c(std::f64::consts::FRAC_1_SQRT_2)).erf::<FMA>())),
+        Gelu => simd!(T, FMA, |p, x| x * x.normal_cdf::<FMA>()),
         GeluTanh => simd!(T, FMA, |p, x| {
             let inner = T::c(GELU_BETA) * (x + T::c(GELU_KAPPA) * (x * x * x));
             T::c(0.5) * x * (T::c(1.0) + inner.tanh::<FMA>())

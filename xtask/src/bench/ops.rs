@@ -1,6 +1,7 @@
 //! `op/*` and `autograd/*`: single operations, forward and backward.
 
 use rushlight::autograd::{Autograd, BackwardOptions, no_grad};
+use rushlight::tensor::AttentionOptions;
 use rushlight::{Result, Tensor};
 
 use super::Workload;
@@ -108,6 +109,7 @@ fn elements() -> Vec<Workload> {
         fwd("op/sum_all_16m", &[&[M16]], |x| x[0].sum()),
         fwd("op/sum_dim0_4096x1024", &[&[4096, 1024]], |x| x[0].sum_dim(0, false)),
         fwd("op/sum_dim1_4096x1024", &[&[4096, 1024]], |x| x[0].sum_dim(1, false)),
+        fwd("op/cumsum_1024x1024", &[&[1024, 1024]], |x| x[0].cumsum(-1)),
         fwd("op/argmax_1024x1024", &[&[1024, 1024]], |x| x[0].argmax_dim(-1, false)),
         Workload::ms("op/randn_1m", || Ok(Box::new(|| rn(&[M1]).map(drop)))),
     ]
@@ -117,6 +119,11 @@ fn layers() -> Vec<Workload> {
     vec![
         fwd("op/softmax_1024x1024/fwd", &[&[1024, 1024]], |x| x[0].softmax(-1)),
         fwdbwd("op/softmax_1024x1024/fwdbwd", randoms(&[&[1024, 1024]]), &[0], |x| x[0].softmax(-1)),
+        fwdbwd("op/layernorm_2048x768/fwdbwd", randoms(&[&[2048, 768], &[768], &[768]]), &[0, 1, 2], |x| {
+            x[0].layer_norm(768, Some(&x[1]), Some(&x[2]), 1e-5)
+        }),
+        fwd("op/sdpa_8x8x256x32/fwd", &[HEADS; 3], attend),
+        fwdbwd("op/sdpa_8x8x256x32/fwdbwd", randoms(&[HEADS; 3]), &[0, 1, 2], attend),
         Workload::ms("op/batchnorm2d_32x64x32x32/fwdbwd", || {
             let x = rn(&[32, 64, 32, 32])?.requires_grad()?;
             let (w, b) = (rn(&[64])?.requires_grad()?, rn(&[64])?.requires_grad()?);
@@ -146,11 +153,27 @@ fn layers() -> Vec<Workload> {
     ]
 }
 
+const HEADS: &[usize] = &[8, 8, 256, 32];
+
+fn attend(x: &[Tensor]) -> Result<Tensor> {
+    x[0].scaled_dot_product_attention(&x[1], &x[2], AttentionOptions { is_causal: true, ..AttentionOptions::default() })
+}
+
+/// Values and places, recording off.
+fn sorts(name: &'static str, shape: &'static [usize], f: impl Fn(&Tensor) -> Result<(Tensor, Tensor)> + Copy + 'static) -> Workload {
+    Workload::ms(name, move || {
+        let x = rn(shape)?;
+        Ok(Box::new(move || no_grad(|| f(&x)).map(drop)))
+    })
+}
+
 const MATRIX: &[usize] = &[512, 512];
 
 fn movement() -> Vec<Workload> {
     vec![
         fwd("op/transpose_contiguous_2048x2048", &[&[2048, 2048]], |x| x[0].t()?.contiguous()),
+        sorts("op/topk_1024x1000_k10", &[1024, 1000], |x| x.topk(10, -1, true)),
+        sorts("op/sort_1m", &[M1], |x| x.sort(-1, false)),
         fwd("op/cat_8x512x512", &[MATRIX; 8], |x| Tensor::cat(x, 1)),
         Workload::ms("op/index_select", || {
             let (x, index) = (rn(&[100_000, 64])?, Tensor::randint(0, 100_000, [16384], ())?);
