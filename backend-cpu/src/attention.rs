@@ -4,7 +4,7 @@
 //! Forward, a task takes a block of queries of one head through all keys, and rescales what it has summed when a larger score comes. Backward, a task takes
 //! the queries of all heads that share a head of keys, so that every gradient is written by one task, in a fixed order.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rushlight_backend::op::Attention;
 use rushlight_backend::{Arg, DType, Meta, Result, Storage, Storages};
@@ -14,7 +14,7 @@ use crate::buffer::{Plain, alloc, input, typed_mut};
 use crate::gemm::{Bias, Number, Output, Strided, product};
 use crate::pointwise::exp::Exp;
 use crate::simd::dispatch;
-use crate::threads::par_for;
+use crate::threads::par_try;
 use crate::walk::Shared;
 
 /// Queries and keys of a block.
@@ -276,7 +276,7 @@ impl<T: Exp + Number> Problem<'_, T> {
             }
             Ok(())
         };
-        all_of(n * heads * blocks, task)?;
+        par_try(n * heads * blocks, task)?;
         Ok(smallvec::smallvec![Arc::new(y) as Storage, Arc::new(lse) as Storage])
     }
 
@@ -349,19 +349,7 @@ impl<T: Exp + Number> Problem<'_, T> {
             }
             Ok(())
         };
-        all_of(n * shared, task)?;
+        par_try(n * shared, task)?;
         Ok(memory.into_iter().map(|m| Arc::new(m) as Storage).collect())
     }
-}
-
-/// Runs tasks that may fail.
-fn all_of(tasks: usize, f: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
-    let failed = Mutex::new(Ok(()));
-    par_for(tasks, |task| {
-        let result = f(task);
-        if result.is_err() {
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = result;
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

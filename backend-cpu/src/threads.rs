@@ -7,6 +7,7 @@ mod tests;
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
@@ -52,6 +53,17 @@ pub fn par_for(tasks: usize, f: impl Fn(usize) + Sync) {
     if threads <= 1 || INSIDE.get() || !pool::run(threads - 1, tasks, &f) {
         (0..tasks).for_each(f);
     }
+}
+
+/// [`par_for`] for tasks that may fail: an error that was met, if any was.
+pub(crate) fn par_try<E: Send>(tasks: usize, f: impl Fn(usize) -> Result<(), E> + Sync) -> Result<(), E> {
+    let failed = Mutex::new(Ok(()));
+    par_for(tasks, |task| {
+        if let Err(e) = f(task) {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Err(e);
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs `f` on the ranges `0..grain`, `grain..2 * grain`, ... of `0..len` (the last may be shorter), each once, in parallel.

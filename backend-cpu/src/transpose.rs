@@ -1,6 +1,8 @@
-//! Copies in which neighbours in the result are far apart in memory: by tiles that fit in the nearest cache.
+//! Copies in which neighbours in the result are far apart in memory: by tiles that fit in the nearest cache. What limits them is that every line of a tile
+//! comes from another page, where the hardware does not read ahead: lines are asked for two tiles before they are used.
 
 use crate::buffer::Plain;
+use crate::simd::prefetch;
 use crate::threads::par_for;
 use crate::walk::{Shared, Walk};
 use rushlight_backend::Layout;
@@ -67,6 +69,9 @@ pub(crate) fn transpose<W: Plain>(walk: &Walk<1>, data: &[W], out: &mut [W]) -> 
                 let height = TILE.min(rows - j);
                 let first = (from + j as isize * stride) as usize + i;
                 if (width, height) == (TILE, TILE) {
+                    for b in 2 * TILE..3 * TILE {
+                        prefetch(data.as_ptr().wrapping_offset(first as isize + b as isize * stride));
+                    }
                     // With sizes known to the compiler.
                     for b in 0..TILE {
                         let line = &data[(first as isize + b as isize * stride) as usize..][..TILE];

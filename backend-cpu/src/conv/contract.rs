@@ -38,6 +38,9 @@ struct Area {
 
 impl<T: Element> Contraction<'_, T> {
     pub(super) fn run(mut self, dw: &mut [T]) -> Result<()> {
+        if self.is_depthwise() {
+            return self.depthwise(dw);
+        }
         let w = &mut self.windows;
         if w.taps == [[0; 3]] && w.step == [1; 3] && w.source == w.outputs {
             // Every window is one place: planes are lines.

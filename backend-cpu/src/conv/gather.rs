@@ -22,7 +22,7 @@ const OUTPUTS: usize = 256;
 /// Tasks, at least, where there is work for as many.
 const TASKS: usize = 8;
 /// Multiplications below which threads do not pay.
-const SERIAL: usize = 1 << 16;
+pub(super) const SERIAL: usize = 1 << 16;
 /// Channels up to which a panel is read where it lies: copying it would cost as much as multiplying.
 const FEW_CHANNELS: usize = 16;
 
@@ -121,6 +121,9 @@ impl<T: Element> Job<'_, T> {
         let outputs: usize = self.windows.outputs.iter().product();
         if out.is_empty() || outputs == 0 {
             return Ok(());
+        }
+        if self.is_depthwise() {
+            return self.depthwise(out);
         }
         self.flatten();
         let kernels = T::kernels();

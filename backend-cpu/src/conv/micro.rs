@@ -11,6 +11,11 @@ pub(super) type Tile<T> = unsafe fn(usize, *const T, *const T, *const usize, *co
 /// `(vectors, a, row stride, b, row stride, out, row stride)`: `out[i][j] += sum over p of a[i][p] * b[j][p]`.
 pub(super) type Dot<T> = unsafe fn(usize, *const T, usize, *const T, usize, *mut T, usize);
 
+/// `(taps, weights, bias, frame, step, rows, columns, out)`: `out[r][x] = bias + sum over k of weights[k] * frame[r * step + taps[k] + x]`.
+pub(super) type RowsOf<T> = unsafe fn(&[usize], *const T, T, *const T, usize, usize, usize, *mut T);
+/// `(taps, frame, step, dy, width, rows, sums)`: `sums[k] += sum over r and x of dy[r * width + x] * frame[r * step + taps[k] + x]`.
+pub(super) type SumsOf<T> = unsafe fn(&[usize], *const T, usize, *const T, usize, usize, &mut [T]);
+
 /// The microkernels of a machine.
 pub(super) struct Kernels<T> {
     /// Elements of a vector.
@@ -25,6 +30,10 @@ pub(super) struct Kernels<T> {
     dots: [[Dot<T>; DOT_COLUMNS]; 3],
     /// `(k, places, source, pieces, panel, width)`: packs a panel.
     pub(super) pack: unsafe fn(&[usize], *const T, &[Piece], *mut T, usize),
+    /// Rows of outputs of one channel.
+    pub(super) windows: RowsOf<T>,
+    /// The sums of 9, 5, 3 and 1 taps.
+    pub(super) sums: [(usize, SumsOf<T>); 4],
 }
 
 /// The largest number of rows on the right of inner products.
@@ -125,20 +134,98 @@ unsafe fn dot<T: Copy + Default + std::ops::Add<Output = T>, V: Vector<T>, const
         }
         for (i, row) in sums.iter().enumerate() {
             for (j, &sum) in row.iter().enumerate() {
-                let mut lanes = [T::default(); 16];
-                sum.store(lanes.as_mut_ptr());
-                let mut width = V::LANES / 2;
-                while width > 0 {
-                    for l in 0..width {
-                        lanes[l] = lanes[l] + lanes[l + width];
-                    }
-                    width /= 2;
-                }
                 let place = out.add(i * out_stride + j);
-                *place = *place + lanes[0];
+                *place = *place + total(sum);
             }
         }
     }
+}
+
+/// # Safety
+/// The frame holds whole vectors from every tap on for all rows and columns, `weights` one for each tap, `out` rows of `columns` elements; the CPU has the
+/// vector's instructions.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn windows<T: Copy + Default, V: Vector<T>, const M: usize>(
+    taps: &[usize],
+    weights: *const T,
+    bias: T,
+    frame: *const T,
+    step: usize,
+    columns: usize,
+    out: *mut T,
+) {
+    // SAFETY: all pointers stay within what the caller promises; `lanes` holds any vector.
+    unsafe {
+        for x in (0..columns).step_by(V::LANES) {
+            let mut sums = [V::splat(bias); M];
+            for (k, &tap) in taps.iter().enumerate() {
+                let (w, from) = (V::splat(*weights.add(k)), frame.add(tap + x));
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.add_product(w, V::load(from.add(i * step)));
+                }
+            }
+            for (i, sum) in sums.iter().enumerate() {
+                let to = out.add(i * columns + x);
+                if columns - x >= V::LANES {
+                    sum.store(to);
+                } else {
+                    let mut lanes = [T::default(); 16];
+                    sum.store(lanes.as_mut_ptr());
+                    std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, columns - x);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`SumsOf`] needs it: whole vectors; there are K taps and sums; the CPU has the vector's instructions.
+#[inline(always)]
+unsafe fn sums<T: Copy + Default + std::ops::Add<Output = T>, V: Vector<T>, const K: usize>(
+    taps: &[usize],
+    frame: *const T,
+    step: usize,
+    dy: *const T,
+    width: usize,
+    rows: usize,
+    out: &mut [T],
+) {
+    // SAFETY: all pointers stay within what the caller promises.
+    unsafe {
+        let mut sums = [V::splat(T::default()); K];
+        let from: [*const T; K] = std::array::from_fn(|k| frame.add(taps[k]));
+        for r in 0..rows {
+            for x in (0..width).step_by(V::LANES) {
+                let g = V::load(dy.add(r * width + x));
+                for (sum, from) in sums.iter_mut().zip(&from) {
+                    *sum = sum.add_product(g, V::load(from.add(r * step + x)));
+                }
+            }
+        }
+        for (o, sum) in out.iter_mut().zip(&sums) {
+            *o = *o + total(*sum);
+        }
+    }
+}
+
+/// The sum of a vector's elements, in halves.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
+#[inline(always)]
+unsafe fn total<T: Copy + Default + std::ops::Add<Output = T>, V: Vector<T>>(sum: V) -> T {
+    let mut lanes = [T::default(); 16];
+    // SAFETY: `lanes` holds any vector.
+    unsafe { sum.store(lanes.as_mut_ptr()) };
+    let mut width = V::LANES / 2;
+    while width > 0 {
+        for l in 0..width {
+            lanes[l] = lanes[l] + lanes[l + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
 }
 
 /// Copies, for every place, the pieces to a row of the panel of that width. Whole vectors are copied: what is too much is overwritten by the next piece or
@@ -192,6 +279,33 @@ macro_rules! compiled {
             // SAFETY: passed on.
             unsafe { pack::<$t, $v>(places, source, pieces, panel, width) }
         }
+        $(#[target_feature(enable = $feature)])?
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn windows_of(
+            taps: &[usize], weights: *const $t, bias: $t, frame: *const $t, step: usize, rows: usize, columns: usize, out: *mut $t,
+        ) {
+            let mut r = 0;
+            while r < rows {
+                // SAFETY: passed on, for some of the rows.
+                unsafe {
+                    let (frame, out) = (frame.add(r * step), out.add(r * columns));
+                    if rows - r >= 4 {
+                        windows::<$t, $v, 4>(taps, weights, bias, frame, step, columns, out);
+                        r += 4;
+                    } else {
+                        windows::<$t, $v, 1>(taps, weights, bias, frame, step, columns, out);
+                        r += 1;
+                    }
+                }
+            }
+        }
+        $(#[target_feature(enable = $feature)])?
+        unsafe fn sums_of<const K: usize>(
+            taps: &[usize], frame: *const $t, step: usize, dy: *const $t, width: usize, rows: usize, out: &mut [$t],
+        ) {
+            // SAFETY: passed on.
+            unsafe { sums::<$t, $v, K>(taps, frame, step, dy, width, rows, out) }
+        }
         Kernels {
             lanes: <$v as Vector<$t>>::LANES,
             rows: $rows,
@@ -209,6 +323,8 @@ macro_rules! compiled {
                 [dot_of::<4, 1>, dot_of::<4, 2>, dot_of::<4, 3>, dot_of::<4, 4>, dot_of::<4, 5>, dot_of::<4, 6>],
             ],
             pack: pack_of,
+            windows: windows_of,
+            sums: [(9, sums_of::<9>), (5, sums_of::<5>), (3, sums_of::<3>), (1, sums_of::<1>)],
         }
     }};
 }

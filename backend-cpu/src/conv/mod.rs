@@ -1,6 +1,7 @@
 //! Convolutions: forward, gradient of the input, gradient of the weight.
 
 mod contract;
+mod depthwise;
 mod frame;
 mod gather;
 mod geometry;
