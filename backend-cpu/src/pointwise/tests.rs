@@ -1,7 +1,7 @@
 //! The accuracy of the elementary functions, against `f64` over the whole range of `f32`.
 
 use super::float::Float;
-use super::{erf, wide};
+use super::{erf, math, wide};
 
 /// The distance of a result from the exact one, in units of the last place of the nearest `f32`.
 fn ulps(got: f32, exact: f64) -> f64 {
@@ -138,6 +138,31 @@ fn two_arguments() {
 }
 
 /// Values computed with 30 digits.
+#[test]
+fn normal_distribution() {
+    for i in -9000..9000 {
+        let x = i as f32 * 1e-3;
+        let exact = f64::from(x) * 0.5 * erf::erfc(-f64::from(x) * std::f64::consts::FRAC_1_SQRT_2);
+        for y in [x * math::normal_cdf::<true>(x), x * math::normal_cdf::<false>(x)] {
+            assert!((f64::from(y) - exact).abs() <= 7e-7, "{x}: {y}, exactly {exact}");
+        }
+    }
+    assert_eq!((math::normal_cdf::<true>(-100.0), math::normal_cdf::<true>(f32::INFINITY)), (0.0, 1.0));
+    assert!(math::normal_cdf::<true>(f32::NAN).is_nan());
+}
+
+#[test]
+fn flushed_exponential() {
+    for i in -8729..100 {
+        let x = i as f32 * 1e-2;
+        for y in [math::exp_flushed::<true>(x), math::exp_flushed::<false>(x)] {
+            assert!(ulps(y, f64::from(x).exp()) <= 1.2, "{x}: {y}");
+        }
+    }
+    assert_eq!((math::exp_flushed::<true>(-90.0), math::exp_flushed::<true>(f32::NEG_INFINITY)), (0.0, 0.0));
+    assert!(math::exp_flushed::<true>(f32::NAN).is_nan());
+}
+
 #[test]
 fn erf_f64() {
     for (x, e, c, d) in TABLE {
