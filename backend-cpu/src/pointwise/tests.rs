@@ -156,7 +156,7 @@ fn flushed_exponential() {
     for i in -8729..100 {
         let x = i as f32 * 1e-2;
         for y in [math::exp_flushed::<true>(x), math::exp_flushed::<false>(x)] {
-            assert!(ulps(y, f64::from(x).exp()) <= 1.2, "{x}: {y}");
+            assert!(ulps(y, f64::from(x).exp()) <= 1.5, "{x}: {y}");
         }
     }
     assert_eq!((math::exp_flushed::<true>(-90.0), math::exp_flushed::<true>(f32::NEG_INFINITY)), (0.0, 0.0));
