@@ -5,6 +5,9 @@ use std::sync::mpsc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use rushlight_backend::op::Attention;
+use rushlight_backend::{Arg, Backend, DType, Layout, Meta, Op};
+use rushlight_backend_cpu::CPU;
 use rushlight_backend_cpu::alloc::{Block, empty_cache, set_cache_limit, stats};
 
 const MIB: usize = 1 << 20;
@@ -209,4 +212,29 @@ fn blocks_may_outlive_their_thread_s_lists() {
     assert_eq!(stats().in_use, 0);
     empty_cache();
     assert_eq!(stats().cached, 0);
+}
+
+/// The scores of 3072 queries and keys would take 36 MiB (twice that backward). What an operation has used lies in the cache afterwards.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn attention_without_scores() {
+    let _turn = alone();
+    let (backend, rows): (&dyn Backend, usize) = (&CPU, 3072);
+    let (layout, of_rows) = (Layout::contiguous(&[1, 1, rows, 8]), Layout::contiguous(&[1, 1, rows]));
+    let memory: Vec<f32> = (0..rows * 8).map(|i| (i % 17) as f32 / 17.0 - 0.5).collect();
+    let x = backend.upload_elements(&memory).unwrap();
+    empty_cache();
+    let reserved = || stats().in_use + stats().cached;
+    let before = reserved();
+    let meta = |l: &Layout| Meta::new(l.shape(), DType::F32);
+    let forward = Op::from(Attention::Forward { scale: 0.35, causal: true });
+    let mut inputs = [&x, &x, &x].map(|s| Arg::borrowed(s, &layout, DType::F32));
+    let out = backend.run(&forward, &mut inputs, &[meta(&layout), meta(&of_rows)]).unwrap().unwrap();
+    let grad = Op::from(Attention::Grad { scale: 0.35, causal: true });
+    let mut inputs = [(&x, &layout), (&x, &layout), (&x, &layout), (&x, &layout), (&out[0], &layout), (&out[1], &of_rows)]
+        .map(|(s, l)| Arg::borrowed(s, l, DType::F32));
+    let grads = backend.run(&grad, &mut inputs, &[meta(&layout), meta(&layout), meta(&layout)]).unwrap().unwrap();
+    assert_eq!(grads.len(), 3);
+    let grown = reserved() - before;
+    assert!(grown < 12 * MIB, "{grown} bytes");
 }
