@@ -11,7 +11,7 @@ mod qr;
 mod spectrum;
 mod triangular;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "linalg"))]
 mod tests;
 
 use std::sync::{Mutex, PoisonError};
