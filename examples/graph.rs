@@ -36,7 +36,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let backward = graph.with_backward(&[&x1, &x2])?;
     println!("with its backward pass:\n\n{backward}");
     write("f.dot", backward.dot())?;
-    write("f.svg", backward.svg())?;
+    write("f.svg", backward.svg()?)?;
 
     manual_seed(0);
     let net = LeNet5::new(10)?;
@@ -48,8 +48,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("LeNet-5 and its loss, with the backward pass:\n\n{backward}");
     println!("{}", graph.trace(&[&images], None)?);
     write("lenet5.dot", backward.dot())?;
-    write("lenet5.svg", backward.svg())?;
-    write("lenet5_forward.svg", graph.svg())?;
+    write("lenet5.svg", backward.svg()?)?;
+    write("lenet5_forward.svg", graph.svg()?)?;
 
     let mut optimizer = SGD::new(net.parameters(), 0.01).momentum(0.9).build()?;
     let (step, seen) = profile(|| {

@@ -6,6 +6,8 @@ use std::fmt::Write;
 use dagre::graph::{Graph as Plan, GraphOptions};
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel, layout};
 
+use rushlight_tensor::{Error, Result};
+
 use super::graph::Graph;
 use super::picture::{Arrow, Figure, FigureKind, Picture};
 use crate::level::Phase;
@@ -18,6 +20,9 @@ const LETTER: f64 = 6.9;
 const MARGIN: f64 = 24.0;
 /// Height of the legend.
 const LEGEND: f64 = 44.0;
+
+/// Arrows over more layers than this, all together, would take minutes to lay out, and nobody could follow them.
+const MOST_SPANS: usize = 10_000;
 
 type Point = (f64, f64);
 
@@ -33,8 +38,21 @@ struct Place {
 impl Graph {
     /// The graph as an SVG document that needs nothing else: rectangles for operations, ellipses for tensors, one colour each for the function, tangents and the
     /// backward pass, which goes upwards beside the function; a legend; and more about each shape where the pointer rests on it.
-    pub fn svg(&self) -> String {
+    ///
+    /// # Errors
+    /// If the graph is too large for a picture, such as a chain of hundreds of steps that all read one input: [`dot`](Graph::dot) has no bound.
+    pub fn svg(&self) -> Result<String> {
         let picture = self.picture();
+        let spans = spans(&picture);
+        if spans > MOST_SPANS {
+            let shapes = picture.figures.len();
+            return Err(Error::unsupported(
+                "svg",
+                format!(
+                    "{shapes} shapes with arrows over {spans} layers together are too many, {MOST_SPANS} the most: `dot` takes any graph"
+                ),
+            ));
+        }
         let (places, lines) = arrange(&picture);
         let right = places.iter().map(|p| p.x + p.width / 2.0).chain(lines.iter().flatten().map(|p| p.0)).fold(0.0, f64::max);
         let bottom = places.iter().map(|p| p.y + p.height / 2.0).chain(lines.iter().flatten().map(|p| p.1)).fold(0.0, f64::max);
@@ -67,8 +85,43 @@ impl Graph {
             draw(&mut out, figure, *place);
         }
         out.push_str("</svg>\n");
-        out
+        Ok(out)
     }
+}
+
+/// Which end of an arrow is the upper one, and which the lower.
+fn ends(a: &Arrow) -> (usize, usize) {
+    if a.upwards { (a.to, a.from) } else { (a.from, a.to) }
+}
+
+/// Over how many layers the arrows go, all together, about: what the time of the layout grows with.
+fn spans(picture: &Picture) -> usize {
+    let n = picture.figures.len();
+    let (mut below, mut above, mut layer) = (vec![Vec::new(); n], vec![0usize; n], vec![0usize; n]);
+    for (upper, lower) in picture.arrows.iter().map(ends) {
+        below[upper].push(lower);
+        above[lower] += 1;
+    }
+    let entering = above.clone();
+    let mut ready: Vec<usize> = (0..n).filter(|&i| above[i] == 0).collect();
+    let mut order = Vec::with_capacity(n);
+    while let Some(i) = ready.pop() {
+        order.push(i);
+        for &j in &below[i] {
+            layer[j] = layer[j].max(layer[i] + 1);
+            above[j] -= 1;
+            if above[j] == 0 {
+                ready.push(j);
+            }
+        }
+    }
+    // Every shape lies as high as it can now; those that more arrows leave than enter go down to what they lead to.
+    for i in order.into_iter().rev().filter(|&i| entering[i] <= below[i].len()) {
+        if let Some(next) = below[i].iter().map(|&j| layer[j]).min() {
+            layer[i] = next.saturating_sub(1);
+        }
+    }
+    picture.arrows.iter().map(ends).map(|(upper, lower)| layer[lower].saturating_sub(layer[upper])).sum()
 }
 
 /// The size of a shape around its text.
@@ -86,12 +139,9 @@ fn arrange(picture: &Picture) -> (Vec<Place>, Vec<Vec<Point>>) {
         let (width, height) = size(figure);
         plan.set_node(i.to_string(), Some(NodeLabel { width, height, ..NodeLabel::default() }));
     }
-    let ends = |a: &Arrow| {
-        let (from, to) = (a.from.to_string(), a.to.to_string());
-        if a.upwards { (to, from) } else { (from, to) }
-    };
     for arrow in &picture.arrows {
         let (v, w) = ends(arrow);
+        let (v, w) = (v.to_string(), w.to_string());
         // What flows through the function, and back, is kept straight; what is handed from one to the other may bend.
         let crossing = arrow.phase == Phase::Backward && !arrow.upwards;
         let weight = if crossing { 1 } else { 3 };
@@ -110,6 +160,7 @@ fn arrange(picture: &Picture) -> (Vec<Place>, Vec<Vec<Point>>) {
         .collect();
     let lines = route(picture, &places, |arrow| {
         let (v, w) = ends(arrow);
+        let (v, w) = (v.to_string(), w.to_string());
         // Between the ends are the middles of the gaps and the layers in turn; only at the layers is the line led.
         let points = plan.edge(&v, &w, None).map(|e| &e.points[..]).unwrap_or(&[]);
         points.iter().skip(2).step_by(2).take((points.len().max(3) - 3) / 2).map(|p| (p.x, p.y + LEGEND)).collect()
@@ -127,12 +178,11 @@ fn route(picture: &Picture, places: &[Place], led: impl Fn(&Arrow) -> Vec<Point>
         *half = half.max(p.height / 2.0);
     }
     let half = |y: f64| layers.get(&layer(y)).copied().unwrap_or(0.0);
-    let upper_lower = |a: &Arrow| if a.upwards { (a.to, a.from) } else { (a.from, a.to) };
     let mut lines: Vec<Vec<Point>> = picture.arrows.iter().map(led).collect();
     // Where along a shape's border each arrow ends: next to each other in the order of where they come from.
     let (mut starts, mut stops) = (vec![Vec::new(); places.len()], vec![Vec::new(); places.len()]);
     for (i, arrow) in picture.arrows.iter().enumerate() {
-        let (upper, lower) = upper_lower(arrow);
+        let (upper, lower) = ends(arrow);
         starts[upper].push((lines[i].first().map_or(places[lower].x, |p| p.0), i));
         stops[lower].push((lines[i].last().map_or(places[upper].x, |p| p.0), i));
     }
@@ -148,7 +198,7 @@ fn route(picture: &Picture, places: &[Place], led: impl Fn(&Arrow) -> Vec<Point>
         }
     }
     for ((line, arrow), at) in lines.iter_mut().zip(&picture.arrows).zip(at) {
-        let (upper, lower) = upper_lower(arrow);
+        let (upper, lower) = ends(arrow);
         let border = |id: usize, dx: f64, side: f64| {
             let p = places[id];
             let round = if picture.figures[id].kind.is_operation() { 1.0 } else { (1.0 - (2.0 * dx / p.width).powi(2)).max(0.0).sqrt() };

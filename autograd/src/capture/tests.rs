@@ -211,9 +211,13 @@ fn svg_is_well_formed_and_nothing_overlaps() {
     let x = Tensor::ones([4, 3], DType::F64).unwrap();
     let f = |x: &[Tensor]| x[0].softmax(1)?.mul(&x[0])?.exp()?.sum();
     let deep = capture(f, &[("a < b & \"c\"", &x)]).unwrap().with_backward(&[&x]).unwrap();
+    // What nobody could follow is refused at once.
+    let long = |x: &[Tensor]| (0..200).try_fold(x[0].clone(), |y, _| y.mul(&x[0]));
+    let refused = capture(long, &[("x", &t(1.0))]).unwrap().svg().unwrap_err().to_string();
+    assert!(refused.contains("401 shapes") && refused.contains("`dot`"), "{refused}");
     for graph in [course_graph(), course_graph().with_backward(&[&t(2.0), &t(5.0)]).unwrap(), deep] {
-        let text = graph.svg();
-        assert_eq!(text, graph.svg());
+        let text = graph.svg().unwrap();
+        assert_eq!(text, graph.svg().unwrap());
         let document = roxmltree::Document::parse(&text).unwrap();
         let number = |n: roxmltree::Node<'_, '_>, key: &str| n.attribute(key).unwrap().parse::<f64>().unwrap();
         let (width, height) = (number(document.root_element(), "width"), number(document.root_element(), "height"));

@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(graph.run(&[&x]).unwrap()[0].to_vec::<f32>().unwrap(), loss(std::slice::from_ref(&x)).unwrap().to_vec::<f32>().unwrap());
         // Every parameter is there by its name, and its gradient is that of the tape.
         let whole = graph.with_backward(&[&x]).unwrap();
-        let (dot, svg) = (whole.dot(), whole.svg());
+        let (dot, svg) = (whole.dot(), whole.svg().unwrap());
         let gradients = whole.run(&[&x]).unwrap();
         let (_, seen) = profile(|| loss(std::slice::from_ref(&x))?.backward());
         assert_eq!(gradients.len(), 1 + named.len());
