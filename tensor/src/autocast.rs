@@ -119,13 +119,15 @@ pub(crate) fn run(op: &Op, inputs: &mut [Input<'_>], next: impl FnOnce(&mut [Inp
         Policy::Kept if mixed(inputs) && is_half(inputs[0].tensor().dtype()) => {
             let first = inputs[0].tensor().dtype();
             convert(inputs, is_half, DType::F32)?;
-            let mut results = next(inputs)?;
+            let mut results = region(None, || next(inputs))?;
             results[0] = results[0].to_dtype(first)?;
             return Ok(results);
         }
-        Policy::Widest | Policy::Kept | Policy::Any => {}
+        Policy::Widest | Policy::Kept => {}
+        Policy::Any => return next(inputs),
     }
-    next(inputs)
+    // What the operation is made of keeps its types: a decomposition that widens would be narrowed again, without end.
+    region(None, || next(inputs))
 }
 
 /// Tensors in float32, if one of them is narrower and this is in a region: what losses that are made of smaller operations begin with.
