@@ -1,12 +1,15 @@
 //! Derivatives of functions: they nest in each other in any way.
 
+use std::borrow::Borrow;
+
 use rushlight_tensor::{Error, Result, Tensor};
 
 use crate::forward::{make_dual, split_dual};
-use crate::level::{enable_grad, nested, tangent_level, tape_level};
-use crate::reverse::{BackwardOptions, grad_of, leaf_at};
+use crate::level::{nested, recording, tangent_level, tape_level};
+use crate::reverse::{Autograd, BackwardOptions, gradients, leaf_at, lowered};
+use crate::structure::{Arguments, Outputs};
 
-/// `f(primals)` and its derivative in the direction of `tangents`, by forward mode.
+/// `f(primals)` and its derivative in the direction of `tangents`, by forward mode: the results and their tangents.
 ///
 /// # Errors
 /// Those of `f`, of the rules, and if the tangents do not fit the primals.
@@ -18,64 +21,243 @@ use crate::reverse::{BackwardOptions, grad_of, leaf_at};
 /// assert_eq!((y.item::<f64>()?, dy.item::<f64>()?), (12.0, 4.0));
 /// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
-pub fn jvp(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, primals: &[&Tensor], tangents: &[&Tensor]) -> Result<(Tensor, Tensor)> {
-    if primals.len() != tangents.len() {
-        return Err(Error::value("jvp", format!("got {} tangents for {} primals", tangents.len(), primals.len())));
+pub fn jvp<A, B, R>(f: impl FnOnce(&A::View) -> Result<R>, primals: &A, tangents: &B) -> Result<(R, R)>
+where
+    A: Arguments + ?Sized,
+    B: Arguments + ?Sized,
+    R: Outputs,
+{
+    let (points, directions) = (primals.tensors(), tangents.tensors());
+    if points.len() != directions.len() {
+        return Err(Error::value("jvp", format!("got {} tangents for {} primals", directions.len(), points.len())));
     }
     nested(|| {
         let level = tangent_level();
-        let duals = primals.iter().zip(tangents).map(|(p, t)| make_dual(level, p, t)).collect::<Result<Vec<_>>>()?;
-        let (y, tangent) = split_dual(level, &f(&duals)?);
-        let tangent = tangent.map_or_else(|| y.zeros_like(), Ok)?;
-        Ok((y, tangent))
+        let duals = points.iter().zip(directions).map(|(p, t)| make_dual(level, p, t)).collect::<Result<Vec<_>>>()?;
+        let results = f(primals.rebuild(duals).borrow())?;
+        let (mut values, mut tangents) = (Vec::new(), Vec::new());
+        for y in results.outputs() {
+            let (y, tangent) = split_dual(level, y);
+            tangents.push(tangent.map_or_else(|| y.zeros_like(), Ok)?);
+            values.push(y);
+        }
+        let plain = |t: &Tensor| split_dual(level, t).0;
+        Ok((results.replaced(values, &plain), results.replaced(tangents, &plain)))
     })
 }
 
-/// `f(primals)` and the gradients of `<cotangent, f(primals)>` with respect to each primal, by reverse mode. Without a cotangent the result
-/// must have one element.
+/// `f(primals)` and the gradients of `<cotangent, f(primals)>` with respect to each primal, by reverse mode. Without a cotangent every result
+/// must have one element. [`vjp_fn`] is for several cotangents.
 ///
 /// # Errors
 /// Those of `f`, of the rules, and if the cotangent does not fit.
-pub fn vjp(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, primals: &[&Tensor], cotangent: Option<&Tensor>) -> Result<(Tensor, Vec<Tensor>)> {
-    nested_leaves(primals, |leaves| {
-        let level = tape_level();
-        let y = f(leaves)?;
-        let on_tape = y.trace().filter(|t| t.level() == level);
-        let Some(trace) = on_tape else {
-            // The result does not depend on the primals.
-            let zeros = primals.iter().map(|p| p.zeros_like()).collect::<Result<Vec<_>>>()?;
-            return Ok((y, zeros));
-        };
-        let value = trace.lower(&y);
-        let inputs: Vec<&Tensor> = leaves.iter().collect();
-        let grads = grad_of(&[&y], &inputs, &[cotangent], BackwardOptions::default())?;
-        let grads = grads.into_iter().zip(primals).map(|(g, p)| g.map_or_else(|| p.zeros_like(), Ok)).collect::<Result<Vec<_>>>()?;
-        Ok((value, grads))
+pub fn vjp<A, R>(f: impl FnOnce(&A::View) -> Result<R>, primals: &A, cotangent: Option<&R>) -> Result<(R, A::Owned)>
+where
+    A: Arguments + ?Sized,
+    R: Outputs,
+{
+    nested_leaves(primals, |leaves, view| {
+        let results = f(view)?;
+        let grads = pulled(&results, leaves, cotangent, BackwardOptions::default())?;
+        Ok((plain(tape_level(), &results), primals.rebuild(grads)))
     })
 }
 
-/// Runs `f` one depth further in, on leaves of that depth's tape.
-pub(crate) fn nested_leaves<R>(primals: &[&Tensor], f: impl FnOnce(&[Tensor]) -> Result<R>) -> Result<R> {
+/// Results as the levels below see them.
+fn plain<R: Outputs>(level: u32, results: &R) -> R {
+    let lower = |t: &Tensor| lowered(level, t);
+    results.replaced(results.outputs().into_iter().map(lower).collect(), &lower)
+}
+
+/// The gradients of leaves for the cotangents of results; zeros where they do not depend on them.
+fn pulled<R: Outputs>(results: &R, leaves: &[Tensor], cotangent: Option<&R>, options: BackwardOptions) -> Result<Vec<Tensor>> {
+    let level = leaves.iter().find_map(Tensor::trace).map(|t| t.level());
+    let (mut outputs, mut seeds) = (Vec::new(), Vec::new());
+    let cotangents: Vec<Option<&Tensor>> = cotangent.map_or_else(Vec::new, |c| c.outputs().into_iter().map(Some).collect());
+    for (i, y) in results.outputs().into_iter().enumerate() {
+        // A result that does not depend on the primals adds nothing.
+        if y.trace().is_some_and(|t| Some(t.level()) == level) {
+            outputs.push(y);
+            seeds.push(cotangents.get(i).copied().flatten());
+        }
+    }
+    let inputs: Vec<&Tensor> = leaves.iter().collect();
+    let grads = if outputs.is_empty() { vec![None; leaves.len()] } else { gradients(&outputs, &inputs, &seeds, options)? };
+    grads.into_iter().zip(leaves).map(|(g, x)| g.map_or_else(|| x.detach().zeros_like(), Ok)).collect()
+}
+
+/// Runs `f` one depth further in, on leaves of that depth's tape: once as a list, once in the form of the arguments.
+pub(crate) fn nested_leaves<A, T>(primals: &A, f: impl FnOnce(&[Tensor], &A::View) -> Result<T>) -> Result<T>
+where
+    A: Arguments + ?Sized,
+{
     nested(|| {
         let level = tape_level();
-        let leaves = primals.iter().map(|p| leaf_at(level, p)).collect::<Result<Vec<_>>>()?;
-        enable_grad(|| f(&leaves))
+        let leaves = primals.tensors().into_iter().map(|p| leaf_at(level, p)).collect::<Result<Vec<_>>>()?;
+        recording(|| f(&leaves, primals.rebuild(leaves.clone()).borrow()))
     })
 }
 
-/// The gradient of a function of one tensor with a one-element result.
+/// A function at a point, ready to be gone through backward: what [`vjp_fn`] gives.
+pub struct Pullback<A: Arguments + ?Sized, R> {
+    results: R,
+    leaves: Vec<Tensor>,
+    form: A::Owned,
+}
+
+impl<A: Arguments + ?Sized, R: Outputs> Pullback<A, R> {
+    /// The gradients of `<cotangent, f(primals)>` with respect to each primal.
+    ///
+    /// # Errors
+    /// Those of the rules, and if the cotangent does not fit.
+    pub fn call(&self, cotangent: &R) -> Result<A::Owned> {
+        let grads = pulled(&self.results, &self.leaves, Some(cotangent), BackwardOptions::retain_graph())?;
+        Ok(self.form.borrow().rebuild(grads))
+    }
+}
+
+/// `f(primals)`, and what gives the gradients for any number of cotangents; `f` is called once.
+///
+/// # Errors
+/// Those of `f`.
+///
+/// ```
+/// use rushlight_autograd::vjp_fn;
+/// use rushlight_tensor::Tensor;
+/// let (y, pullback) = vjp_fn(|x: &Tensor| x.square(), &Tensor::new([1.0f64, 2.0])?)?;
+/// assert_eq!(pullback.call(&Tensor::new([1.0f64, 0.0])?)?.to_vec::<f64>()?, [2.0, 0.0]);
+/// assert_eq!(pullback.call(&y)?.to_vec::<f64>()?, [2.0, 16.0]);
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn vjp_fn<A, R>(f: impl FnOnce(&A::View) -> Result<R>, primals: &A) -> Result<(R, Pullback<A, R>)>
+where
+    A: Arguments + ?Sized,
+    R: Outputs,
+{
+    nested_leaves(primals, |leaves, view| {
+        let results = f(view)?;
+        let form = primals.rebuild(leaves.to_vec());
+        Ok((plain(tape_level(), &results), Pullback { results, leaves: leaves.to_vec(), form }))
+    })
+}
+
+/// The linear part of a function at a point: what [`linearize`] gives.
+pub struct LinearMap<R> {
+    /// The gradients for `cotangents`, which are leaves: a linear function of them, whose transpose is the map.
+    gradients: Vec<Tensor>,
+    cotangents: Vec<Tensor>,
+    form: R,
+}
+
+impl<R: Outputs> LinearMap<R> {
+    /// The tangents of the results for tangents of the primals.
+    ///
+    /// # Errors
+    /// Those of the rules, and if the tangents do not fit.
+    pub fn call<B: Arguments + ?Sized>(&self, tangents: &B) -> Result<R> {
+        let tangents = tangents.tensors();
+        if tangents.len() != self.gradients.len() {
+            return Err(Error::value("linearize", format!("got {} tangents for {} primals", tangents.len(), self.gradients.len())));
+        }
+        let level = self.cotangents.iter().find_map(Tensor::trace).map(|t| t.level());
+        let (mut outputs, mut seeds) = (Vec::new(), Vec::new());
+        for (i, (g, t)) in self.gradients.iter().zip(tangents).enumerate() {
+            if g.shape() != t.shape() || g.dtype() != t.dtype() {
+                let (got, wanted) = (t.meta(), g.meta());
+                return Err(Error::shape(
+                    "linearize",
+                    format!("tangent {i} is {}{:?}, the primal {}{:?}", got.dtype, got.shape, wanted.dtype, wanted.shape),
+                ));
+            }
+            if g.trace().is_some_and(|trace| Some(trace.level()) == level) {
+                outputs.push(g);
+                seeds.push(Some(t));
+            }
+        }
+        let inputs: Vec<&Tensor> = self.cotangents.iter().collect();
+        let found = match outputs.is_empty() {
+            true => vec![None; inputs.len()],
+            false => gradients(&outputs, &inputs, &seeds, BackwardOptions::retain_graph())?,
+        };
+        let values =
+            found.into_iter().zip(&self.cotangents).map(|(g, u)| g.map_or_else(|| u.detach().zeros_like(), Ok)).collect::<Result<_>>()?;
+        Ok(self.form.replaced(values, &Tensor::clone))
+    }
+}
+
+/// `f(primals)`, and its derivative there as a linear map that can be called with any number of tangents; `f` is called once.
+///
+/// The map is the transpose of what reverse mode does, which is linear itself: every operation in `f` needs a reverse rule.
 ///
 /// # Errors
 /// Those of `f` and of the rules.
-pub fn grad(f: impl FnOnce(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<Tensor> {
+///
+/// ```
+/// use rushlight_autograd::linearize;
+/// use rushlight_tensor::Tensor;
+/// let (_, df) = linearize(|x: &Tensor| x.square(), &Tensor::new([1.0f64, 2.0])?)?;
+/// assert_eq!(df.call(&Tensor::new([1.0f64, 1.0])?)?.to_vec::<f64>()?, [2.0, 4.0]);
+/// assert_eq!(df.call(&Tensor::new([0.0f64, 3.0])?)?.to_vec::<f64>()?, [0.0, 12.0]);
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn linearize<A, R>(f: impl FnOnce(&A::View) -> Result<R>, primals: &A) -> Result<(R, LinearMap<R>)>
+where
+    A: Arguments + ?Sized,
+    R: Outputs,
+{
+    nested_leaves(primals, |leaves, view| {
+        let results = f(view)?;
+        let values = plain(tape_level(), &results);
+        nested(|| {
+            let level = tape_level();
+            let cotangents = values.outputs().into_iter().map(|y| leaf_at(level, &y.zeros_like()?)).collect::<Result<Vec<_>>>()?;
+            let seeds = results.replaced(cotangents.clone(), &Tensor::clone);
+            let gradients = pulled(&results, leaves, Some(&seeds), BackwardOptions::default())?;
+            let form = values.replaced(values.outputs().into_iter().cloned().collect(), &Tensor::clone);
+            Ok((values, LinearMap { gradients, cotangents, form }))
+        })
+    })
+}
+
+/// The gradient of a function with a one-element result, in the form of the arguments.
+///
+/// # Errors
+/// Those of `f` and of the rules.
+///
+/// ```
+/// use rushlight_autograd::grad;
+/// use rushlight_tensor::Tensor;
+/// let (x, y) = (Tensor::new(2.0f64)?, Tensor::new(5.0f64)?);
+/// assert_eq!(grad(|x| x.square(), &x)?.item::<f64>()?, 4.0);
+/// let both = grad(|v| v[0].mul(&v[1]), &[&x, &y])?;
+/// assert_eq!((both[0].item::<f64>()?, both[1].item::<f64>()?), (5.0, 2.0));
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn grad<A, R>(f: impl FnOnce(&A::View) -> Result<R>, x: &A) -> Result<A::Owned>
+where
+    A: Arguments + ?Sized,
+    R: Outputs,
+{
     value_and_grad(f, x).map(|(_, g)| g)
 }
 
-/// The value and the gradient of a function of one tensor with a one-element result.
+/// The value and the gradient of a function with a one-element result. With [`Aux`](crate::Aux) more may come along.
 ///
 /// # Errors
-/// Those of `f` and of the rules.
-pub fn value_and_grad(f: impl FnOnce(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<(Tensor, Tensor)> {
-    let (value, mut grads) = vjp(|x| f(&x[0]), &[x], None)?;
-    Ok((value, grads.swap_remove(0)))
+/// Those of `f` and of the rules, and if `f` has another number of results.
+pub fn value_and_grad<A, R>(f: impl FnOnce(&A::View) -> Result<R>, x: &A) -> Result<(R, A::Owned)>
+where
+    A: Arguments + ?Sized,
+    R: Outputs,
+{
+    let scalar = |x: &A::View| {
+        let results = f(x)?;
+        let wrong = match results.outputs()[..] {
+            [y] if y.numel() == 1 => None,
+            [y] => Some(Error::shape("grad", format!("the function must give one element, it gave {:?}", y.shape()))),
+            ref several => Some(Error::value("grad", format!("the function must give one tensor, it gave {}", several.len()))),
+        };
+        wrong.map_or(Ok(results), Err)
+    };
+    vjp(scalar, x, None)
 }

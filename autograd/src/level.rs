@@ -9,6 +9,7 @@ use std::cell::Cell;
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static GRAD: Cell<bool> = const { Cell::new(true) };
+    static INFERENCE: Cell<bool> = const { Cell::new(false) };
     static PHASE: Cell<Phase> = const { Cell::new(Phase::Forward) };
 }
 
@@ -66,9 +67,17 @@ impl<T: Copy> Drop for Restore<T> {
 
 /// Runs a transform one depth further in.
 pub(crate) fn nested<R>(f: impl FnOnce() -> R) -> R {
-    let outer = DEPTH.get();
-    let _restore = Restore(&DEPTH, outer);
-    DEPTH.set(outer + 1);
+    at_depth(DEPTH.get() + 1, f)
+}
+
+/// How many transforms are around.
+pub(crate) fn depth() -> u32 {
+    DEPTH.get()
+}
+
+/// Runs `f` as if this many transforms were around.
+pub(crate) fn at_depth<R>(depth: u32, f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(&DEPTH, DEPTH.replace(depth));
     f()
 }
 
@@ -88,11 +97,36 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Runs `f` with recording, also inside of [`no_grad`]. Functional transforms do so for what they differentiate.
+/// Runs `f` with recording, also inside of [`no_grad`], but not inside of [`inference_mode`].
 pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
-    let _restore = Restore(&GRAD, GRAD.get());
-    GRAD.set(true);
+    if INFERENCE.get() { f() } else { recording(f) }
+}
+
+/// Runs `f` with recording, wherever it is: what functional transforms do for what they differentiate.
+pub(crate) fn recording<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = (Restore(&GRAD, GRAD.replace(true)), Restore(&INFERENCE, INFERENCE.replace(false)));
     f()
+}
+
+/// Runs `f` without recording, whatever it calls: as [`no_grad`], but [`enable_grad`] inside does not turn recording on. Tensors are values, so there is no other
+/// difference: results may be used anywhere afterwards.
+///
+/// ```
+/// use rushlight_autograd::{Autograd, enable_grad, inference_mode};
+/// use rushlight_tensor::Tensor;
+/// let x = Tensor::new(1.0f32)?.requires_grad()?;
+/// let y = inference_mode(|| enable_grad(|| x.add(1.0)))?;
+/// assert!(!y.is_requires_grad());
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn inference_mode<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = (Restore(&GRAD, GRAD.replace(false)), Restore(&INFERENCE, INFERENCE.replace(true)));
+    f()
+}
+
+/// Whether [`inference_mode`] is on here.
+pub fn is_inference_mode_enabled() -> bool {
+    INFERENCE.get()
 }
 
 /// Whether operations are recorded for reverse mode here.

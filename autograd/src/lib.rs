@@ -31,15 +31,17 @@ pub mod level;
 pub mod reverse;
 pub mod rule;
 mod rules;
+mod structure;
 mod vmap;
 
 pub use capture::{Graph, capture};
 pub use function::{Function, call};
-pub use functional::{grad, jvp, value_and_grad, vjp};
+pub use functional::{LinearMap, Pullback, grad, jvp, linearize, value_and_grad, vjp, vjp_fn};
 pub use gradcheck::{GradCheck, gradcheck, gradgradcheck};
-pub use jacobian::{hessian, hvp, jacfwd, jacrev};
-pub use level::{enable_grad, is_grad_enabled, no_grad};
-pub use reverse::{Autograd, BackwardOptions, HookHandle, detect_anomaly, grad_of};
+pub use jacobian::{Strategy, hessian, hessians, hvp, jacfwd, jacobian, jacrev};
+pub use level::{enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad};
+pub use reverse::{Autograd, BackwardOptions, HookHandle, checkpoint, detect_anomaly, grad_of};
 
 pub use rule::{Ctx, Grads, Saves, rule_of};
-pub use vmap::vmap;
+pub use structure::{Arguments, Aux, Outputs};
+pub use vmap::{Randomness, vmap, vmap_with};

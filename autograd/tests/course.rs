@@ -154,9 +154,11 @@ fn gradients_that_nobody_needs_are_not_asked_for() -> Result<()> {
     let y = data.linear(&w, None)?.sum()?;
     let g = grad_of(&[&y], &[&w], &[], BackwardOptions::default())?;
     assert_eq!(g[0].as_ref().unwrap().to_vec::<f32>()?, [3.0; 20]);
-    // What the output does not depend on has no gradient.
+    // What the output does not depend on has no gradient: an error, unless it is allowed.
     let z = Tensor::ones([2], ())?.requires_grad()?;
     let y = w.sum()?;
-    assert!(grad_of(&[&y], &[&z], &[], BackwardOptions::default())?[0].is_none());
+    let e = grad_of(&[&y], &[&z], &[], BackwardOptions::retain_graph()).unwrap_err();
+    assert!(e.to_string().contains("input 0") && e.to_string().contains("allow_unused"), "{e}");
+    assert!(grad_of(&[&y], &[&z], &[], BackwardOptions::allow_unused())?[0].is_none());
     Ok(())
 }

@@ -2,7 +2,8 @@
 //! find mistakes.
 
 use rushlight_autograd::{
-    Ctx, Function, GradCheck, Grads, call, grad, gradcheck, gradgradcheck, hessian, hvp, jacfwd, jacrev, jvp, no_grad, vjp,
+    Aux, Ctx, Function, GradCheck, Grads, Strategy, call, grad, gradcheck, gradgradcheck, hessian, hessians, hvp, jacfwd, jacobian, jacrev,
+    jvp, linearize, no_grad, value_and_grad, vjp, vjp_fn,
 };
 use rushlight_tensor::{Result, Tensor, Tensors};
 
@@ -125,4 +126,107 @@ fn checks_find_mistakes() -> Result<()> {
     let reverse = vjp(|x| network(&x[0]), &[&random(&[3])], Some(&u))?.1[0].mul(&v)?.sum()?;
     close(&forward, &reverse);
     Ok(())
+}
+
+#[test]
+fn functions_of_several_tensors() -> Result<()> {
+    let (w, b, x) = (random(&[2, 3]), random(&[2]), random(&[3]));
+    // tanh(W x + b) and the sum of squares of W, b.
+    let f = |v: &[Tensor]| -> Result<(Tensor, Tensor)> {
+        let y = v[0].matmul(&x)?.add(&v[1])?.tanh()?;
+        Ok((y, v[0].square()?.sum()?.add(&v[1].square()?.sum()?)?))
+    };
+    let y = f(&[w.clone(), b.clone()])?.0;
+    let slope = y.square()?.rsub(1.0)?;
+    let by_b = slope.diag_embed(0, -2, -1)?;
+    let by_w = by_b.unsqueeze(-1)?.mul(&x)?;
+    for strategy in [Strategy::Reverse, Strategy::Forward] {
+        let j = jacobian(f, &[&w, &b], strategy)?;
+        close(&j[0][0], &by_w);
+        close(&j[0][1], &by_b);
+        close(&j[1][0], &w.mul(2.0)?);
+        close(&j[1][1], &b.mul(2.0)?);
+    }
+    // Blocks of the Hessian against that of one long vector.
+    let scalar = |v: &[Tensor]| f(v)?.0.square()?.sum();
+    let blocks = hessians(scalar, &[&w, &b])?;
+    let long = Tensor::cat(&[&w.reshape(6)?, &b], 0)?;
+    let whole = hessian(|v| scalar(&[v.narrow(0, 0, 6)?.reshape([2, 3])?, v.narrow(0, 6, 2)?]), &long)?;
+    close(&blocks[0][0].reshape([6, 6])?, &whole.narrow(0, 0, 6)?.narrow(1, 0, 6)?);
+    close(&blocks[0][1].reshape([6, 2])?, &whole.narrow(0, 0, 6)?.narrow(1, 6, 2)?);
+    close(&blocks[1][0].reshape([2, 6])?, &whole.narrow(0, 6, 2)?.narrow(1, 0, 6)?);
+    close(&blocks[1][1], &whole.narrow(0, 6, 2)?.narrow(1, 6, 2)?);
+    // The product with a vector is the product with the matrix.
+    let (v, u) = (random(&[2, 3]), random(&[2]));
+    let (g, hv) = hvp(scalar, &[&w, &b], &[&v, &u])?;
+    let product = whole.matmul(&Tensor::cat(&[&v.reshape(6)?, &u], 0)?)?;
+    close(&Tensor::cat(&[&hv[0].reshape(6)?, &hv[1]], 0)?, &product);
+    let plain = grad(scalar, &[&w, &b])?;
+    close(&g[0], &plain[0]);
+    close(&g[1], &plain[1]);
+    Ok(())
+}
+
+#[test]
+fn what_comes_along_is_plain() -> Result<()> {
+    let x = random(&[3]);
+    let f = |v: &Tensor| -> Result<Aux<Tensor, (Tensor, Tensor)>> {
+        let s = v.sin()?;
+        Ok(Aux(s.sum()?, (s, v.exp()?)))
+    };
+    let (Aux(_, (s, _)), g) = value_and_grad(f, &x)?;
+    close(&g, &x.cos()?);
+    close(&s, &x.sin()?);
+    assert!(s.trace().is_none());
+    let (Aux(_, (_, e)), Aux(t, _)) = jvp(f, &x, &x)?;
+    close(&t, &x.cos()?.mul(&x)?.sum()?);
+    assert!(e.trace().is_none());
+    // Nested, it is what the outer transform sees.
+    let outer = grad(|v| value_and_grad(f, v)?.0.1.1.sum(), &x)?;
+    close(&outer, &x.exp()?);
+    Ok(())
+}
+
+#[test]
+fn one_call_many_directions() -> Result<()> {
+    let (w, x) = (random(&[2, 3]), random(&[3]));
+    let f = |v: &[Tensor]| -> Result<(Tensor, Tensor)> { Ok((v[0].matmul(&v[1])?.tanh()?, v[1].square()?.sum()?)) };
+    let calls = std::cell::Cell::new(0);
+    let counted = |v: &[Tensor]| {
+        calls.set(calls.get() + 1);
+        f(v)
+    };
+    let (y, df) = linearize(counted, &[&w, &x])?;
+    close(&y.0, &f(&[w.clone(), x.clone()])?.0);
+    for _ in 0..3 {
+        let (a, b) = (random(&[2, 3]), random(&[3]));
+        let (_, expected) = jvp(f, &[&w, &x], &[&a, &b])?;
+        let got = df.call(&[&a, &b])?;
+        close(&got.0, &expected.0);
+        close(&got.1, &expected.1);
+    }
+    assert!(df.call(&[&w]).is_err() && df.call(&[&x, &w]).is_err());
+    let (_, pullback) = vjp_fn(counted, &[&w, &x])?;
+    for _ in 0..3 {
+        let u = (random(&[2]), random(&[]));
+        let expected = vjp(f, &[&w, &x], Some(&u))?.1;
+        let got = pullback.call(&u)?;
+        close(&got[0], &expected[0]);
+        close(&got[1], &expected[1]);
+    }
+    assert_eq!(calls.get(), 2);
+    // Both are functions of tensors: derivatives go through them.
+    let second = grad(|x| linearize(|x: &Tensor| x.pow(3.0), x)?.1.call(&x.ones_like()?)?.sum(), &x)?;
+    close(&second, &x.mul(6.0)?);
+    let second = grad(|x| vjp_fn(|x: &Tensor| x.pow(3.0), x)?.1.call(&x.ones_like()?)?.sum(), &x)?;
+    close(&second, &x.mul(6.0)?);
+    Ok(())
+}
+
+#[test]
+fn results_that_do_not_fit_are_refused() {
+    let x = random(&[3]);
+    let text = |e: rushlight_tensor::Error| e.to_string();
+    assert!(text(grad(|x| x.exp(), &x).unwrap_err()).contains("[3]"));
+    assert!(text(grad(|x| Ok((x.sum()?, x.sum()?)), &x).unwrap_err()).contains("gave 2"));
 }

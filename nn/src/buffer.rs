@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rushlight_tensor::{DType, Device, Result, Tensor};
+use rushlight_tensor::{DType, Device, Error, Result, Tensor};
 
+use crate::functional_call::{replace_stand_in, stand_in};
 use crate::parameter::check_same;
 
 /// A tensor of a module's state that takes no gradients: running statistics, counters, tables. A cheap handle: clones share the value.
@@ -31,14 +32,23 @@ impl Buffer {
 
     /// The current value.
     pub fn tensor(&self) -> Tensor {
-        self.lock().clone()
+        stand_in(|| self.id()).unwrap_or_else(|| self.lock().clone())
     }
 
     /// Replaces the value; of a traced tensor only the values are kept.
     ///
     /// # Errors
-    /// If shape, dtype or device differ.
+    /// If shape, dtype or device differ, or the value is another one for each sample of a `vmap`.
     pub fn set(&self, value: &Tensor) -> Result<()> {
+        if replace_stand_in(self.id(), value) {
+            return Ok(());
+        }
+        if value.trace().is_some_and(|t| t.hides_values()) {
+            return Err(Error::unsupported(
+                "Buffer::set",
+                "inside of vmap the value differs between samples: keep no running statistics there, or give the buffer to `functional_call`",
+            ));
+        }
         let mut held = self.lock();
         check_same("Buffer::set", &held, value)?;
         *held = value.with_trace(None);

@@ -46,6 +46,7 @@ mod builder;
 pub mod checkpoint;
 mod field;
 pub mod functional;
+mod functional_call;
 mod hooks;
 pub mod init;
 pub mod layers;
@@ -60,6 +61,7 @@ mod walk;
 
 pub use buffer::Buffer;
 pub use field::Field;
+pub use functional_call::functional_call;
 pub use hooks::{Hooked, RemovableHandle};
 pub use layers::activation::*;
 pub use layers::adaptive::*;

@@ -1,5 +1,8 @@
 //! The one door through which everything is computed.
 
+use std::cell::Cell;
+
+use rushlight_backend::op::Random;
 use rushlight_backend::{Arg, DType, Error, Layout, MetaRef, Metas, Op, Result, Storage};
 use smallvec::SmallVec;
 
@@ -94,6 +97,40 @@ pub fn apply<'a, I: Into<Input<'a>>>(op: impl Into<Op>, inputs: impl IntoIterato
         list.push(input.into());
     }
     apply_slice(&op.into(), &mut list)
+}
+
+thread_local! {
+    static DRAWS: Cell<Option<(u32, Reader)>> = const { Cell::new(None) };
+}
+
+/// Runs `f`; operations that draw random numbers go to this reader while it does, though none of their inputs carries its trace: drawing has a meaning for
+/// a tracer that stands for many samples. `None`: to nobody.
+pub fn with_draws_read<R>(reader: Option<(u32, Reader)>, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<(u32, Reader)>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            DRAWS.set(self.0);
+        }
+    }
+    let _restore = Restore(DRAWS.replace(reader));
+    f()
+}
+
+/// Who reads operations that draw.
+pub fn draws_reader() -> Option<(u32, Reader)> {
+    DRAWS.get()
+}
+
+/// Runs an operation that draws random numbers.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_draw(device: Device, op: Random, mut inputs: Inputs<'_>) -> Result<Tensor> {
+    let highest = inputs.iter().filter_map(Input::trace).map(|t| t.level()).max();
+    match DRAWS.get() {
+        Some((level, reader)) if highest.is_none_or(|h| h <= level) => reader(level, &op.into(), &mut inputs).and_then(first),
+        _ => enter(device, &op.into(), &mut inputs).and_then(first),
+    }
 }
 
 /// Runs an operation with one result.

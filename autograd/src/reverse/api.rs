@@ -16,17 +16,24 @@ pub struct BackwardOptions {
     pub retain_graph: bool,
     /// Record the pass itself, so that gradients can be differentiated. Implies `retain_graph`.
     pub create_graph: bool,
+    /// For [`grad_of`]: an input on which no output depends has the gradient `None`, instead of being an error.
+    pub allow_unused: bool,
 }
 
 impl BackwardOptions {
     /// Keep the graph for another pass.
     pub fn retain_graph() -> BackwardOptions {
-        BackwardOptions { retain_graph: true, create_graph: false }
+        BackwardOptions { retain_graph: true, ..BackwardOptions::default() }
     }
 
     /// Record the pass, for derivatives of higher order.
     pub fn create_graph() -> BackwardOptions {
-        BackwardOptions { retain_graph: true, create_graph: true }
+        BackwardOptions { retain_graph: true, create_graph: true, ..BackwardOptions::default() }
+    }
+
+    /// Free the graph, and let inputs be unused.
+    pub fn allow_unused() -> BackwardOptions {
+        BackwardOptions { allow_unused: true, ..BackwardOptions::default() }
     }
 }
 
@@ -111,6 +118,14 @@ pub(crate) fn leaf_at(level: u32, t: &Tensor) -> Result<Tensor> {
     }
     let node = Node { id: next_id(), level, below: t.trace().cloned(), kind: NodeKind::Leaf(Mutex::new(None)), attached: OnceLock::new() };
     Ok(t.with_trace(Some(Arc::new(node))))
+}
+
+/// A tensor as the levels below this one see it.
+pub(crate) fn lowered(level: u32, t: &Tensor) -> Tensor {
+    match t.trace() {
+        Some(trace) if trace.level() == level => trace.lower(t),
+        _ => t.clone(),
+    }
 }
 
 /// The gradient from which a pass starts at an output.
@@ -228,12 +243,29 @@ impl Autograd for Tensor {
 }
 
 /// The gradients of outputs with respect to chosen inputs, which need not be leaves: `torch.autograd.grad`. `grad_outputs` are the gradients to start
-/// from (`None`: 1 for single elements). The result has `None` for an input on which the outputs do not depend; leaves' own
-/// gradients are left alone.
+/// from (`None`: 1 for single elements; none at all: for every output). Leaves' own gradients are left alone. With
+/// [`allow_unused`](BackwardOptions::allow_unused) the result has `None` for an input on which the outputs do not depend.
 ///
 /// # Errors
-/// If an output or input is not on the tape, a gradient does not fit, or the graph was freed.
+/// If an output or input is not on the tape, an input is not used, a gradient does not fit, or the graph was freed.
 pub fn grad_of(
+    outputs: &[&Tensor],
+    inputs: &[&Tensor],
+    grad_outputs: &[Option<&Tensor>],
+    options: BackwardOptions,
+) -> Result<Vec<Option<Tensor>>> {
+    let found = gradients(outputs, inputs, grad_outputs, options)?;
+    match found.iter().position(Option::is_none) {
+        Some(i) if !options.allow_unused => Err(Error::autograd(
+            "grad",
+            format!("the outputs do not depend on input {i}: set `allow_unused` if that is meant, its gradient is `None` then"),
+        )),
+        _ => Ok(found),
+    }
+}
+
+/// As [`grad_of`], with `None` for inputs that are not used.
+pub(crate) fn gradients(
     outputs: &[&Tensor],
     inputs: &[&Tensor],
     grad_outputs: &[Option<&Tensor>],

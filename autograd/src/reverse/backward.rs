@@ -108,6 +108,13 @@ impl Pass<'_> {
                 ),
             ));
         }
+        // What a checkpoint has dropped is computed again.
+        if !saved.is_some()
+            && node.attached.get().is_some()
+            && let Some(found) = hooks::recall(node)?
+        {
+            *saved = found;
+        }
         let traced = self.create_graph.then(|| {
             let mut traced = saved.clone();
             for (x, edge) in traced.inputs.iter_mut().zip(&op.edges) {

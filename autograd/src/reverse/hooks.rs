@@ -8,7 +8,8 @@ use rushlight_tensor::{Error, Result, Tensor};
 use smallvec::SmallVec;
 
 use super::backward::lock;
-use super::node::Node;
+use super::checkpoint::{self, Segment};
+use super::node::{Node, Saved};
 use crate::rule::Grads;
 
 type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
@@ -19,7 +20,9 @@ pub(crate) struct Attached {
     hooks: Mutex<Vec<(u64, usize, Hook)>>,
     kept: Mutex<Vec<(usize, Option<Tensor>)>>,
     /// Where the operation was called, if anomalies are looked for.
-    pub(crate) called: Option<Backtrace>,
+    called: Option<Backtrace>,
+    /// Where to find what the operation has saved, if it was dropped.
+    segment: Option<(Arc<Segment>, usize)>,
 }
 
 /// A hook that can be removed again.
@@ -88,12 +91,34 @@ pub(crate) fn arrived(node: &Node, grads: &mut Grads) -> Result<()> {
     Ok(())
 }
 
+/// What recording and backward have to look out for here; nothing, in the usual case.
+pub(crate) struct Watch;
+
+impl Watch {
+    /// NaN in gradients.
+    pub(crate) const ANOMALY: u8 = 1;
+    /// A checkpointed function runs.
+    pub(crate) const SEGMENT: u8 = 2;
+}
+
 thread_local! {
-    static DETECT: Cell<bool> = const { Cell::new(false) };
+    static WATCH: Cell<u8> = const { Cell::new(0) };
+}
+
+/// Runs `f` looking out for something more.
+pub(crate) fn watching<R>(what: u8, f: impl FnOnce() -> R) -> R {
+    struct Restore(u8);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WATCH.set(self.0);
+        }
+    }
+    let _restore = Restore(WATCH.replace(WATCH.get() | what));
+    f()
 }
 
 /// Runs `f` looking for anomalies: the first gradient with a NaN that a backward pass makes is an error, which names the operation and says where it was
-/// called (with `RUST_BACKTRACE=1`; both the call and the backward pass must be inside). Slow: for finding mistakes.
+/// called (both the call and the backward pass must be inside; places are known in builds with debug information). Slow: for finding mistakes.
 ///
 /// # Errors
 /// Those of `f`.
@@ -108,25 +133,53 @@ thread_local! {
 /// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
 pub fn detect_anomaly<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            DETECT.set(self.0);
-        }
-    }
-    let _restore = Restore(DETECT.replace(true));
-    f()
+    watching(Watch::ANOMALY, f)
+}
+
+/// Whether there is something to look out for here.
+#[inline]
+pub(crate) fn watches() -> bool {
+    WATCH.get() != 0
 }
 
 /// Whether anomalies are looked for here.
 #[inline]
 pub(crate) fn detects() -> bool {
-    DETECT.get()
+    WATCH.get() & Watch::ANOMALY != 0
 }
 
-/// Notes where an operation is called.
-pub(crate) fn note_call(node: &Node) {
-    let _ = node.attached.set(Box::new(Attached { called: Some(Backtrace::capture()), ..Attached::default() }));
+/// Notes what is looked out for about a new operation, before it is shared.
+pub(crate) fn note(level: u32, saved: &mut Saved) -> Option<Box<Attached>> {
+    let called = detects().then(Backtrace::force_capture);
+    let segment = if WATCH.get() & Watch::SEGMENT != 0 { checkpoint::saved(level, saved) } else { None };
+    (called.is_some() || segment.is_some()).then(|| Box::new(Attached { called, segment, ..Attached::default() }))
+}
+
+/// What a node has saved, if it was dropped and has to be found again.
+pub(crate) fn recall(node: &Node) -> Result<Option<Saved>> {
+    match node.attached.get().and_then(|a| a.segment.as_ref()) {
+        Some((segment, place)) => segment.recall(*place, node).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The first place in a backtrace that is not ours: where the user called.
+fn place(trace: &Backtrace) -> Option<String> {
+    let text = trace.to_string();
+    let mut ours = true;
+    for line in text.lines().map(str::trim) {
+        match line.strip_prefix("at ") {
+            Some(place) if !ours => return Some(place.to_owned()),
+            Some(_) => {}
+            None => {
+                let name = line.split_once(": ").map_or(line, |(_, name)| name).trim_start_matches(['<', '&']);
+                let inner =
+                    ["rushlight_tensor::", "rushlight_autograd::", "rushlight_backend", "rushlight_nn::", "std::", "core::", "alloc::"];
+                ours = inner.iter().any(|p| name.starts_with(p));
+            }
+        }
+    }
+    None
 }
 
 /// An error if a gradient that a node has made has a NaN.
@@ -136,10 +189,12 @@ pub(crate) fn check(node: &Node, name: &'static str, results: &Grads) -> Result<
         if !g.with_trace(None).isnan()?.any()?.item::<bool>()? {
             continue;
         }
-        let called = node.attached.get().and_then(|a| a.called.as_ref());
-        let place = match called {
-            Some(trace) if trace.status() == std::backtrace::BacktraceStatus::Captured => format!(", which was called at\n{trace}"),
-            _ => " (set RUST_BACKTRACE=1 to learn where it was called)".to_string(),
+        let place = match node.attached.get().and_then(|a| a.called.as_ref()) {
+            Some(trace) => match place(trace) {
+                Some(place) => format!("; it was called at {place}"),
+                None => format!("; it was called at\n{trace}"),
+            },
+            None => "; it was called outside of `detect_anomaly`".to_string(),
         };
         return Err(Error::autograd(name, format!("its backward pass made a NaN in the gradient of input {i}{place}")));
     }

@@ -2,11 +2,13 @@
 
 mod api;
 mod backward;
+mod checkpoint;
 mod hooks;
 mod node;
 mod tape;
 
-pub(crate) use api::leaf_at;
 pub use api::{Autograd, BackwardOptions, grad_of};
 pub(crate) use backward::lock;
+pub(crate) use api::{gradients, leaf_at, lowered};
+pub use checkpoint::checkpoint;
 pub use hooks::{HookHandle, detect_anomaly};

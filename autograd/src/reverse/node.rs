@@ -46,6 +46,29 @@ pub(crate) struct OpNode {
 
 pub(crate) type Edges = SmallVec<[Option<Trace>; 2]>;
 
+impl Node {
+    /// The name of the operation; of leaves, that.
+    pub(crate) fn name(&self) -> &'static str {
+        match &self.kind {
+            NodeKind::Op(op) => op.op.name(),
+            NodeKind::Leaf(_) => "leaf",
+        }
+    }
+
+    /// Whether values fit the shapes and dtypes of this operation.
+    pub(crate) fn could_have(&self, saved: &Saved) -> bool {
+        let NodeKind::Op(op) = &self.kind else { return false };
+        let fits = |t: &Option<Tensor>, wanted: &Meta| {
+            t.as_ref().is_none_or(|t| t.shape() == wanted.shape.as_slice() && t.dtype() == wanted.dtype)
+        };
+        let input = |i: usize| op.input_metas.get(i).unwrap_or(&op.output_metas[0]);
+        saved.inputs.len() == op.edges.len()
+            && saved.outputs.len() == op.output_metas.len()
+            && saved.inputs.iter().enumerate().all(|(i, x)| fits(x, input(i)))
+            && saved.outputs.iter().zip(&op.output_metas).all(|(y, meta)| fits(y, meta))
+    }
+}
+
 /// Values that the rule reads, without this level's trace: those of inputs are in the edges.
 #[derive(Clone, Default)]
 pub(crate) struct Saved {
@@ -55,6 +78,17 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
+    /// Whether any value is there.
+    pub(crate) fn is_some(&self) -> bool {
+        self.inputs.iter().chain(&self.outputs).any(Option::is_some)
+    }
+
+    /// The same places without values.
+    pub(crate) fn emptied(&self) -> Saved {
+        let none = |_: &Option<Tensor>| None;
+        Saved { inputs: self.inputs.iter().map(none).collect(), outputs: self.outputs.iter().map(none).collect(), freed: false }
+    }
+
     /// Frees the values. A node that saved none can be gone through again.
     pub(crate) fn free(&mut self) {
         for slot in self.inputs.iter_mut().chain(&mut self.outputs) {

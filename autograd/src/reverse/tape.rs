@@ -88,7 +88,8 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
         return Ok(outputs);
     }
     let saved_outputs = outputs.iter().enumerate().map(|(i, y)| keep(saves.outputs, i).then(|| y.clone())).collect();
-    let saved = Saved { inputs: saved_inputs, outputs: saved_outputs, freed: false };
+    let mut saved = Saved { inputs: saved_inputs, outputs: saved_outputs, freed: false };
+    let attached = if hooks::watches() { hooks::note(level, &mut saved) } else { None };
     let mut output_metas = SmallVec::new();
     if alike && same(outputs[0].meta(), first.as_ref()) {
         output_metas.push(first);
@@ -104,10 +105,12 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
     let below = outputs[0].trace().cloned();
     let others_below = outputs[1..].iter().map(|y| y.trace().cloned()).collect();
     let node = OpNode { op: op.clone(), edges, input_metas, output_metas, others_below, saved: Mutex::new(saved) };
-    let node = Arc::new(Node { id: next_id(), level, below, kind: NodeKind::Op(node), attached: OnceLock::new() });
-    if hooks::detects() {
-        hooks::note_call(&node);
+    let node = Node { id: next_id(), level, below, kind: NodeKind::Op(node), attached: OnceLock::new() };
+    if let Some(attached) = attached {
+        // It is new: nothing was attached before.
+        let _ = node.attached.set(attached);
     }
+    let node = Arc::new(node);
     for (i, y) in outputs.iter_mut().enumerate() {
         if y.dtype().is_differentiable() {
             y.set_trace(Some(trace_of(&node, i, y.trace().cloned())));

@@ -1,15 +1,19 @@
 //! One function over many samples at once: a tensor stands for one of its slices, and the operations work on all of them.
 
+mod draw;
 mod rules;
 
 use std::any::Any;
 use std::sync::Arc;
 
 use rushlight_backend::{MetaRef, Op};
-use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose};
+use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose, with_draws_read};
 use smallvec::SmallVec;
 
 use crate::level::{batch_level, nested};
+use crate::structure::Outputs;
+
+pub use draw::Randomness;
 
 /// The trace of a tensor that stands for one sample: all samples, along dimension 0.
 struct Batch {
@@ -92,6 +96,9 @@ fn run(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
     let metas: SmallVec<[MetaRef<'_>; 4]> = handles.iter().map(Tensor::meta).collect();
     let outputs = if matches!(op, Op::Custom(_)) { None } else { Some(op.infer(&metas)?) };
     let values: SmallVec<[Value; 3]> = handles.iter().map(|t| Value::of(level, t)).collect();
+    if let Op::Random(random) = op {
+        return draw::run(level, random, &values).map(|t| smallvec::smallvec![t]);
+    }
     let n = values.iter().find_map(|v| if let Value::Samples(t) = v { Some(t.shape()[0]) } else { None }).unwrap_or(0);
     if let Some(samples) = rules::batched(op, &values, &metas, n)? {
         return samples.into_iter().map(|t| one_of(level, t)).collect();
@@ -120,11 +127,11 @@ fn run(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
 }
 
 /// A function over every sample at once: `f` is written for one, and each `Some(dim)` of `in_dims` names the dimension of that input along which the samples lie
-/// (`None`: the input is the same for all). The result has the samples along `out_dim`.
+/// (`None`: the input is the same for all). The results have the samples along `out_dim`.
 ///
 /// It nests with every other transform: `vmap` of `grad` gives a gradient for each sample. Operations run on all samples together where a rule says how
-/// (element by element, reductions, views, products, convolutions, softmax, indexing), by their decomposition, or sample by sample. Values cannot be read
-/// inside (`to_vec`, `item`). What is drawn at random inside is the same for every sample, unless it depends on one.
+/// (element by element, reductions, views, products, convolutions, normalisations, indexing...), by their decomposition, or sample by sample. Values cannot be
+/// read inside (`to_vec`, `item`). Drawing random numbers inside is an error: [`vmap_with`] says what it is to mean.
 ///
 /// # Errors
 /// Those of `f`, and if there is no sample dimension or the numbers of samples differ.
@@ -138,7 +145,27 @@ fn run(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
 /// assert_eq!(per_sample.to_vec::<f64>()?, [2.0, 0.0, 0.0, 36.0]);
 /// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
-pub fn vmap(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, inputs: &[&Tensor], in_dims: &[Option<isize>], out_dim: isize) -> Result<Tensor> {
+pub fn vmap<R: Outputs>(
+    f: impl FnOnce(&[Tensor]) -> Result<R>,
+    inputs: &[&Tensor],
+    in_dims: &[Option<isize>],
+    out_dim: isize,
+) -> Result<R> {
+    vmap_with(f, inputs, in_dims, &[Some(out_dim)], Randomness::Error)
+}
+
+/// As [`vmap`], with a sample dimension for each result (or one for all; `None`: the result is the same for all samples and comes without) and a meaning of random
+/// numbers.
+///
+/// # Errors
+/// As `vmap`, and if a result without a sample dimension depends on the samples.
+pub fn vmap_with<R: Outputs>(
+    f: impl FnOnce(&[Tensor]) -> Result<R>,
+    inputs: &[&Tensor],
+    in_dims: &[Option<isize>],
+    out_dims: &[Option<isize>],
+    randomness: Randomness,
+) -> Result<R> {
     if inputs.len() != in_dims.len() {
         return Err(Error::value("vmap", format!("got {} inputs and {} sample dimensions", inputs.len(), in_dims.len())));
     }
@@ -162,15 +189,39 @@ pub fn vmap(f: impl FnOnce(&[Tensor]) -> Result<Tensor>, inputs: &[&Tensor], in_
             handles.push(one_of(level, samples)?);
         }
         let n = n.ok_or_else(|| Error::value("vmap", "no input has a sample dimension"))?;
-        let y = Value::of(level, &f(&handles)?).samples(n)?;
-        let rank = y.dim();
-        let out = rushlight_backend::normalize_dim("vmap", out_dim, rank)?;
-        let order: Vec<isize> = (1..=out).chain([0]).chain(out + 1..rank).map(|d| d as isize).collect();
-        y.permute(order)
+        let results = draw::within(level, n, randomness, || with_draws_read(Some((level, run)), || f(&handles)))?;
+        let found = results.outputs();
+        if out_dims.len() != 1 && out_dims.len() != found.len() {
+            return Err(Error::value("vmap", format!("got {} results and {} sample dimensions for them", found.len(), out_dims.len())));
+        }
+        let dim_of = |i: usize| out_dims.get(i).or(out_dims.first()).copied().flatten();
+        let given = found
+            .iter()
+            .enumerate()
+            .map(|(i, y)| match (dim_of(i), Value::of(level, y)) {
+                (Some(dim), value) => back_to(&value.samples(n)?, dim),
+                (None, Value::Shared(y)) => Ok(y),
+                (None, Value::Samples(_)) => {
+                    Err(Error::value("vmap", format!("result {i} depends on the samples: it needs a dimension for them")))
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let beside = |t: &Tensor| match Value::of(level, t) {
+            Value::Samples(t) | Value::Shared(t) => t,
+        };
+        Ok(results.replaced(given, &beside))
     })
 }
 
 fn to_front(x: &Tensor, dim: usize) -> Result<Tensor> {
     let order: Vec<isize> = std::iter::once(dim).chain((0..x.dim()).filter(|&d| d != dim)).map(|d| d as isize).collect();
     x.permute(order)
+}
+
+/// Moves the first dimension to where the samples are wanted.
+fn back_to(y: &Tensor, dim: isize) -> Result<Tensor> {
+    let rank = y.dim();
+    let out = rushlight_backend::normalize_dim("vmap", dim, rank)?;
+    let order: Vec<isize> = (1..=out).chain([0]).chain(out + 1..rank).map(|d| d as isize).collect();
+    y.permute(order)
 }

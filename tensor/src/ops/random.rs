@@ -7,11 +7,12 @@ mod dropout;
 use rushlight_backend::op::{Random, Sample};
 use rushlight_backend::{DType, Dims, Error, Generator, Result, Scalar, Shape, broadcast_shapes, default_generator};
 
-use crate::{Inputs, IntoSizes, Operand, Options, Tensor, apply_on, apply1, default_dtype, sizes};
+use crate::door::apply_draw;
+use crate::{Inputs, IntoSizes, Operand, Options, Tensor, default_dtype, sizes};
 
 fn draw(sample: Sample, shape: Shape, dtype: DType, options: Options, generator: &Generator) -> Result<Tensor> {
     let op = Random { sample, shape, dtype, generator: generator.clone() };
-    Ok(apply_on(options.device, op, Inputs::new())?.swap_remove(0))
+    apply_draw(options.device, op, Inputs::new())
 }
 
 macro_rules! random_functions {
@@ -96,7 +97,7 @@ impl Tensor {
     /// If the tensor is not floating point or holds something outside of 0 to 1.
     pub fn bernoulli_with(&self, generator: &Generator) -> Result<Tensor> {
         let op = Random { sample: Sample::BernoulliOf, shape: self.shape().into(), dtype: self.dtype(), generator: generator.clone() };
-        apply1(op, [self])
+        apply_draw(self.device(), op, smallvec::smallvec![self.into()])
     }
 
     /// Places (int64) drawn from each row of weights with probabilities proportional to them.
@@ -118,7 +119,7 @@ impl Tensor {
             dtype: DType::I64,
             generator: generator.clone(),
         };
-        apply1(op, [self])
+        apply_draw(self.device(), op, smallvec::smallvec![self.into()])
     }
 
     /// Numbers of normal distributions, each with its own mean and standard deviation: of the shape that both give together. At least one of them is a tensor.
