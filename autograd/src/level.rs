@@ -8,7 +8,8 @@ use std::cell::Cell;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static GRAD: Cell<bool> = const { Cell::new(true) };
+    /// Tapes record from this level on: 0 is all of them, `u32::MAX` none.
+    static RECORDED: Cell<u32> = const { Cell::new(0) };
     static INFERENCE: Cell<bool> = const { Cell::new(false) };
     static PHASE: Cell<Phase> = const { Cell::new(Phase::Forward) };
 }
@@ -92,20 +93,29 @@ pub(crate) fn at_depth<R>(depth: u32, f: impl FnOnce() -> R) -> R {
 /// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
-    let _restore = Restore(&GRAD, GRAD.get());
-    GRAD.set(false);
+    let _restore = Restore(&RECORDED, RECORDED.replace(u32::MAX));
     f()
 }
 
 /// Runs `f` with recording, also inside of [`no_grad`], but not inside of [`inference_mode`].
 pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
-    if INFERENCE.get() { f() } else { recording(f) }
+    if INFERENCE.get() { f() } else { recording_from(0, f) }
 }
 
-/// Runs `f` with recording, wherever it is: what functional transforms do for what they differentiate.
+/// Runs `f` with recording on the tapes of this depth, wherever it is: what functional transforms do for what they differentiate. Tapes further out record if they did.
 pub(crate) fn recording<R>(f: impl FnOnce() -> R) -> R {
-    let _restore = (Restore(&GRAD, GRAD.replace(true)), Restore(&INFERENCE, INFERENCE.replace(false)));
+    recording_from(RECORDED.get().min(tape_level()), f)
+}
+
+/// Runs `f` while tapes record from a level on.
+pub(crate) fn recording_from<R>(level: u32, f: impl FnOnce() -> R) -> R {
+    let _restore = (Restore(&RECORDED, RECORDED.replace(level)), Restore(&INFERENCE, INFERENCE.replace(false)));
     f()
+}
+
+/// The level from which on tapes record.
+pub(crate) fn recorded_from() -> u32 {
+    RECORDED.get()
 }
 
 /// Runs `f` without recording, whatever it calls: as [`no_grad`], but [`enable_grad`] inside does not turn recording on. Tensors are values, so there is no other
@@ -120,7 +130,7 @@ pub(crate) fn recording<R>(f: impl FnOnce() -> R) -> R {
 /// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
 pub fn inference_mode<R>(f: impl FnOnce() -> R) -> R {
-    let _restore = (Restore(&GRAD, GRAD.replace(false)), Restore(&INFERENCE, INFERENCE.replace(true)));
+    let _restore = (Restore(&RECORDED, RECORDED.replace(u32::MAX)), Restore(&INFERENCE, INFERENCE.replace(true)));
     f()
 }
 
@@ -131,5 +141,11 @@ pub fn is_inference_mode_enabled() -> bool {
 
 /// Whether operations are recorded for reverse mode here.
 pub fn is_grad_enabled() -> bool {
-    GRAD.get()
+    records(tape_level())
+}
+
+/// Whether the tape of a level records here.
+#[inline]
+pub(crate) fn records(level: u32) -> bool {
+    level >= RECORDED.get()
 }

@@ -1,7 +1,7 @@
 //! Recomputing in backward, recording switched off, and that nothing of all this keeps memory.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rushlight_autograd::{
     Autograd, BackwardOptions, checkpoint, enable_grad, grad, grad_of, hessian, inference_mode, is_grad_enabled, is_inference_mode_enabled,
@@ -124,6 +124,9 @@ fn recording_on_and_off() -> Result<()> {
     Ok(())
 }
 
+/// Tests that look at the memory in use wait for each other.
+static MEMORY: Mutex<()> = Mutex::new(());
+
 /// Bytes in use.
 fn in_use() -> usize {
     let (_, p) = profile(|| Tensor::ones([1], DType::F64).unwrap().exp().unwrap());
@@ -132,6 +135,7 @@ fn in_use() -> usize {
 
 #[test]
 fn nothing_leaks() -> Result<()> {
+    let _alone = MEMORY.lock();
     let w = random(1, &[64, 64]).requires_grad()?;
     let x = random(2, &[64, 64]);
     let forward_alone = || x.matmul(&w)?.tanh()?.softmax(-1)?.sum().map(drop);
@@ -184,6 +188,7 @@ fn nothing_leaks() -> Result<()> {
 
 #[test]
 fn a_checkpoint_keeps_less() -> Result<()> {
+    let _alone = MEMORY.lock();
     let x = random(2, &[128, 1024]).requires_grad()?;
     let deep = |x: &Tensor| (0..20).try_fold(x.clone(), |x, _| x.sin()?.exp()?.tanh());
     let during = |y: Tensor| {

@@ -8,7 +8,7 @@ use rushlight_tensor::{Error, Result, Tensor, default_generator};
 use super::backward::lock;
 use super::hooks::{Watch, watching};
 use super::node::{Node, Saved};
-use crate::level::{at_depth, depth, is_grad_enabled, recording};
+use crate::level::{at_depth, depth, is_grad_enabled, recorded_from, recording_from};
 use crate::structure::Outputs;
 
 type Again = Box<dyn Fn() -> Result<()> + Send + Sync>;
@@ -17,6 +17,8 @@ type Again = Box<dyn Fn() -> Result<()> + Send + Sync>;
 pub(crate) struct Segment {
     /// How many transforms were around it. Those inside of the function have tapes of their own, which are gone when it returns.
     depth: u32,
+    /// From which level on tapes recorded.
+    recorded: u32,
     /// The default generator's state before the call.
     random: Vec<u8>,
     /// Calls the function again; there when the first call has returned.
@@ -76,7 +78,7 @@ impl Segment {
             let generator = default_generator();
             let now = generator.get_state();
             generator.set_state(&self.random)?;
-            let result = at_depth(self.depth, || recording(|| run(self, true, again)));
+            let result = at_depth(self.depth, || recording_from(self.recorded, || run(self, true, again)));
             generator.set_state(&now)?;
             result?;
         }
@@ -110,8 +112,13 @@ pub fn checkpoint<R: Outputs>(f: impl Fn(&[Tensor]) -> Result<R> + Send + Sync +
     if !is_grad_enabled() || RUNNING.with_borrow(Option::is_some) {
         return f(&inputs);
     }
-    let segment =
-        Arc::new(Segment { depth: depth(), random: default_generator().get_state(), again: OnceLock::new(), found: Mutex::default() });
+    let segment = Arc::new(Segment {
+        depth: depth(),
+        recorded: recorded_from(),
+        random: default_generator().get_state(),
+        again: OnceLock::new(),
+        found: Mutex::default(),
+    });
     let results = run(&segment, false, || f(&inputs))?;
     // Nobody else sets it.
     let _ = segment.again.set(Box::new(move || f(&inputs).map(drop)));

@@ -2,6 +2,7 @@
 
 use std::backtrace::Backtrace;
 use std::cell::Cell;
+use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 
 use rushlight_tensor::{Error, Result, Tensor};
@@ -163,23 +164,24 @@ pub(crate) fn recall(node: &Node) -> Result<Option<Saved>> {
     }
 }
 
-/// The first place in a backtrace that is not ours: where the user called.
+/// Whether a place in a backtrace lies in the standard library or in the crates of this one and below.
+fn is_inside(place: &str) -> bool {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Places under the working directory are given without it.
+    let path = std::env::current_dir().unwrap_or_default().join(place.strip_prefix("./").unwrap_or(place));
+    if path.starts_with("/rustc") {
+        return true;
+    }
+    let Some(Ok(rest)) = here.parent().map(|crates| path.strip_prefix(crates)) else { return false };
+    let mut parts = rest.iter().filter_map(|part| part.to_str());
+    let name = parts.next().unwrap_or_default().trim_start_matches("rushlight-").split('-').next().unwrap_or_default();
+    ["autograd", "tensor", "backend", "nn"].contains(&name) && parts.next() == Some("src")
+}
+
+/// The first place in a backtrace that is not inside: where the user called.
 fn place(trace: &Backtrace) -> Option<String> {
     let text = trace.to_string();
-    let mut ours = true;
-    for line in text.lines().map(str::trim) {
-        match line.strip_prefix("at ") {
-            Some(place) if !ours => return Some(place.to_owned()),
-            Some(_) => {}
-            None => {
-                let name = line.split_once(": ").map_or(line, |(_, name)| name).trim_start_matches(['<', '&']);
-                let inner =
-                    ["rushlight_tensor::", "rushlight_autograd::", "rushlight_backend", "rushlight_nn::", "std::", "core::", "alloc::"];
-                ours = inner.iter().any(|p| name.starts_with(p));
-            }
-        }
-    }
-    None
+    text.lines().filter_map(|line| line.trim().strip_prefix("at ")).find(|place| !is_inside(place)).map(str::to_owned)
 }
 
 /// An error if a gradient that a node has made has a NaN.

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::hooks;
 use super::node::{Edges, Node, NodeKind, OpNode, Saved, next_id, trace_of};
-use crate::level::is_grad_enabled;
+use crate::level::records;
 use crate::rule::{Kind, rule_of};
 
 /// What lies under a trace of this level.
@@ -53,7 +53,7 @@ fn list<T: Default>(n: usize, mut f: impl FnMut(usize) -> T) -> SmallVec<[T; 2]>
 /// Runs an operation on tensors of which some are on the tape of this level, and records it if gradients are wanted.
 pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
     let rule = rule_of(op);
-    if !is_grad_enabled() {
+    if !records(level) {
         return apply_below(level, op, inputs);
     }
     if rule.kind() == Kind::Decomposed {

@@ -79,7 +79,14 @@ impl Rule for Scan {
         let one = |t: Tensor| Ok(Some(smallvec::smallvec![Some(t)]));
         match (self.kind, tangents) {
             (ScanKind::Max | ScanKind::Min, [Some(t)]) => Ok(Some(smallvec::smallvec![Some(t.gather(dim, ctx.output(1)?)?), None])),
-            (ScanKind::Prod | ScanKind::LogSumExp, [Some(t)]) => {
+            (ScanKind::LogSumExp, [Some(t)]) => {
+                // As PyTorch has it: sums relative to the largest element of the whole row, and a small number against division by 0.
+                let x = ctx.input(0)?;
+                let shares = x.sub(&x.with_trace(None).amax(dim, true)?)?.exp()?;
+                let sum = |t: &Tensor| apply1(Scan { kind: ScanKind::Sum, ..*self }, [t]);
+                one(sum(&shares.mul(t)?)?.div(&sum(&shares)?.add(1e-13)?)?)
+            }
+            (ScanKind::Prod, [Some(t)]) => {
                 let (factors, local) = linearised(self, ctx)?;
                 one(t.mul(&local)?.recurrence(&factors, dim, self.reverse)?)
             }
