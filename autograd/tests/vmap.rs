@@ -1,7 +1,11 @@
 //! Functions over all samples at once against a loop over samples, alone and nested with derivatives both ways.
 
-use rushlight_autograd::{Autograd, BackwardOptions, grad, grad_of, hessian, jvp, vjp, vmap};
-use rushlight_tensor::{DType, ErrorKind, Result, Tensor};
+use rushlight_autograd::{Autograd, BackwardOptions, Randomness, grad, grad_of, hessian, jvp, vjp, vmap, vmap_with};
+use rushlight_tensor::backend::op::{
+    Attention, Diagonal, Divisor, Index, Norm, Pool, PoolWindow, Reduce, Reduction, Scan, ScanKind, ScatterReduction, ShapeOp, Sort,
+    Spatial,
+};
+use rushlight_tensor::{DType, ErrorKind, Op, PadMode, Result, Tensor, apply, manual_seed};
 
 fn random(seed: u64, shape: &[usize]) -> Tensor {
     rushlight_tensor::manual_seed(seed);
@@ -134,5 +138,196 @@ fn dimensions_and_mistakes() -> Result<()> {
     assert!(text(vmap(|x| x[0].reshape([2]), &[&x], &[Some(0)], 0)).contains("[3]"));
     let e = vmap(|x| x[0].sum()?.item::<f64>().and_then(Tensor::new), &[&x], &[Some(0)], 0).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Unsupported);
+    Ok(())
+}
+
+/// All floating-point results of an operation, one after the other.
+fn all(op: impl Into<Op>, x: &[Tensor]) -> Result<Tensor> {
+    let flat = apply(op, x)?.iter().map(|y| y.to_dtype(DType::F64)?.reshape(-1)).collect::<Result<Vec<_>>>()?;
+    Tensor::cat(&flat, 0)
+}
+
+fn places(seed: u64, shape: &[usize], below: i64) -> Tensor {
+    manual_seed(seed);
+    Tensor::randint(0, below, shape, ()).unwrap()
+}
+
+const ALL: [Option<isize>; 6] = [Some(0); 6];
+
+#[test]
+fn scans_and_orders() {
+    let (x, y, point) = (random(0, &[4, 3, 5]), random(1, &[4, 3, 5]), random(2, &[4]));
+    for kind in [ScanKind::Sum, ScanKind::Prod, ScanKind::LogSumExp, ScanKind::Max, ScanKind::Min] {
+        let op = |dim| Scan { kind, dim, reverse: kind == ScanKind::Sum };
+        check(|x| all(op(1), x), &[&x], &ALL[..1]);
+        check(|x| all(op(0), x), &[&point], &ALL[..1]);
+    }
+    check(|x| all(Scan { kind: ScanKind::Recurrence, dim: 0, reverse: false }, x), &[&x, &y], &[Some(0), Some(0)]);
+    check(|x| all(Scan { kind: ScanKind::Recurrence, dim: 0, reverse: false }, x), &[&x, &y.select(0, 0).unwrap()], &[Some(0), None]);
+    for op in [Sort::Sort { descending: true }, Sort::TopK { k: 2, largest: false }, Sort::Mode] {
+        check(|x| all(op, x), &[&x], &ALL[..1]);
+    }
+    check(|x| all(Sort::Sort { descending: false }, x), &[&point], &ALL[..1]);
+    let rows = x.sort(-1, false).unwrap().0;
+    let one = rows.select(0, 0).unwrap().select(0, 0).unwrap();
+    check(|x| all(Sort::Search { right: true }, x), &[&rows, &y], &ALL[..2]);
+    check(|x| all(Sort::Search { right: true }, x), &[&one, &y], &[None, Some(0)]);
+    let sum = |dims: &[usize]| Reduce { kind: Reduction::Sum, dims: dims.iter().copied().collect(), keepdim: false };
+    check(|x| all(sum(&[0]), x), &[&point], &ALL[..1]);
+    check(|x| x[0].argmax_dim(1, false)?.to_dtype(DType::F64), &[&x], &ALL[..1]);
+}
+
+#[test]
+fn indices() {
+    let (x, source) = (random(0, &[4, 3, 5]), random(1, &[4, 2, 5]));
+    let (shared, each) = (places(0, &[2], 3), places(1, &[4, 2], 3));
+    // Each of the three batched or not.
+    for (index, dim) in [(&shared, None), (&each, Some(0))] {
+        check(|x| all(Index::Select { dim: 0 }, x), &[&x, index], &[Some(0), dim]);
+        check(|x| all(Index::Add { dim: 0 }, &[x[0].clone(), x[2].clone(), x[1].clone()]), &[&x, &source, index], &[Some(0), Some(0), dim]);
+    }
+    check(|v| all(Index::Select { dim: 1 }, v), &[&x.select(0, 0).unwrap(), &each], &[None, Some(0)]);
+    let element = places(2, &[4, 2, 5], 3);
+    for op in [
+        Index::Scatter { dim: 0 },
+        Index::ScatterAdd { dim: 0 },
+        Index::ScatterReduce { dim: 0, kind: ScatterReduction::Prod },
+        Index::ScatterReduce { dim: 0, kind: ScatterReduction::Amax },
+    ] {
+        check(|x| all(op.clone(), x), &[&x, &element, &source], &ALL[..3]);
+        check(|v| all(op.clone(), v), &[&x.select(0, 1).unwrap(), &element, &source], &[None, Some(0), Some(0)]);
+    }
+    let (table, tables, ids) = (random(3, &[7, 2]), random(4, &[4, 7, 2]), places(3, &[4, 3], 7));
+    for padding_idx in [None, Some(2)] {
+        for scale_grad_by_freq in [false, true] {
+            let op = Index::Embedding { padding_idx, scale_grad_by_freq };
+            check(|x| all(op.clone(), x), &[&table, &ids], &[None, Some(0)]);
+            check(|x| all(op.clone(), x), &[&tables, &ids], &[Some(0), Some(0)]);
+            check(|x| all(op.clone(), x), &[&tables, &ids.select(0, 0).unwrap()], &[Some(0), None]);
+            check(|i| grad(|w| all(op.clone(), &[w.clone(), i[0].clone()])?.square()?.sum(), &table), &[&ids], &[Some(0)]);
+        }
+    }
+}
+
+#[test]
+fn views() {
+    let (x, y) = (random(0, &[3, 4, 4]), random(1, &[3, 4]));
+    let diagonal = Diagonal { offset: 0, dim1: 0, dim2: 1 };
+    check(|x| all(ShapeOp::Diagonal(diagonal), x), &[&x], &ALL[..1]);
+    check(|x| all(ShapeOp::DiagonalScatter(diagonal), x), &[&x, &y], &ALL[..2]);
+    check(|x| all(ShapeOp::Unfold { dim: 1, size: 2, step: 1 }, x), &[&x], &ALL[..1]);
+    check(|x| x[0].pad([1isize, 2, 0, 1], PadMode::Constant(0.5.into())), &[&x], &ALL[..1]);
+    let strided = ShapeOp::Strided { shape: [2, 3].into_iter().collect(), strides: [4, 2].into_iter().collect(), offset: 1 };
+    check(|x| all(strided.clone(), x), &[&x], &ALL[..1]);
+    check(|x| rushlight_tensor::fft::rfft(&x[0], None, -1, Default::default())?.abs(), &[&x], &ALL[..1]);
+    check(|x| rushlight_tensor::linalg::inv(&x[0]), &[&x], &ALL[..1]);
+}
+
+#[test]
+fn norms() {
+    let (x, w, b) = (random(0, &[3, 4, 6, 2]), random(1, &[6]), random(2, &[6]));
+    let (ws, bs) = (random(3, &[3, 6]), random(4, &[3, 6]));
+    for op in [Norm::BatchNorm { eps: 1e-3 }, Norm::GroupNorm { groups: 2, eps: 1e-3 }] {
+        check(|x| all(op, x), &[&x], &ALL[..1]);
+        check(|x| all(op, x), &[&x, &w, &b], &[Some(0), None, None]);
+        check(|x| apply(op, x)?[0].reshape(-1), &[&x, &ws, &bs], &ALL[..3]);
+        // The gradients' operations.
+        check(|x| grad(|w| apply(op, [&x[0], w, &b])?[0].square()?.sum(), &w), &[&x], &ALL[..1]);
+        check(|x| grad(|x| apply(op, [x, &w, &b])?[0].pow(3.0)?.sum(), &x[0]), &[&x], &ALL[..1]);
+    }
+    let (rows, w) = (random(5, &[3, 4, 6]), random(6, &[6]));
+    check(|x| all(Norm::RmsNorm { eps: 1e-3 }, x), &[&rows, &w], &[Some(0), None]);
+    check(|x| grad(|w| apply(Norm::RmsNorm { eps: 1e-3 }, [&x[0], w])?[0].pow(3.0)?.sum(), &w), &[&rows], &ALL[..1]);
+    check(|x| all(Norm::Softmax { dim: 0 }, x), &[&random(7, &[3])], &ALL[..1]);
+}
+
+#[test]
+fn convolutions_pools_and_attention() -> Result<()> {
+    let (x, w, b) = (random(0, &[3, 2, 4, 5, 5]), random(1, &[3, 6, 2, 3, 3]), random(2, &[3, 6]));
+    let conv = |x: &[Tensor]| x[0].conv2d(&x[1], Some(&x[2]), 2, 1, 1, 2);
+    check(conv, &[&x, &w, &b], &ALL[..3]);
+    check(conv, &[&x.select(0, 0)?, &w, &b], &[None, Some(0), Some(0)]);
+    let square = |x: &Tensor, w: &Tensor| x.conv2d(w, None, 2, 1, 1, 2)?.square()?.sum();
+    check(|x| grad(|w| square(&x[0], w), &x[1]), &[&x, &w], &ALL[..2]);
+    check(|x| grad(|v| square(v, &x[1]), &x[0]), &[&x, &w], &ALL[..2]);
+    let kernel = w.select(0, 0)?;
+    check(|x| grad(|w| square(&x[0], w), &kernel), &[&x], &ALL[..1]);
+    let pair = |a, b| Spatial::of_shape("test", &[a, b]).unwrap();
+    let window = PoolWindow { kernel: pair(2, 3), stride: pair(2, 1), padding: pair(1, 0), dilation: pair(1, 1), ceil_mode: false };
+    for op in [
+        Pool::Max(window),
+        Pool::Avg { window, divisor: Divisor::Inside },
+        Pool::AdaptiveAvg { size: pair(2, 2) },
+        Pool::AdaptiveMax { size: pair(2, 3) },
+    ] {
+        check(|x| all(op, x), &[&x], &ALL[..1]);
+        check(|x| grad(|x| apply(op, [x])?[0].pow(3.0)?.sum(), &x[0]), &[&x], &ALL[..1]);
+    }
+    let (q, k, mask) = (random(3, &[3, 2, 2, 4, 3]), random(4, &[3, 2, 2, 5, 3]), random(5, &[3, 2, 1, 4, 5]));
+    let op = Attention::Forward { scale: 0.5, causal: false };
+    check(|x| all(op, &[x[0].clone(), x[1].clone(), x[1].clone()]), &[&q, &k], &ALL[..2]);
+    let loss = |q: &Tensor, k: &Tensor, m: &Tensor| apply(op, [q, k, k, m])?[0].square()?.sum();
+    for (m, dim) in [(&mask, Some(0)), (&mask.select(0, 0)?, None), (&random(6, &[3, 4, 5]), Some(0))] {
+        check(|x| grad(|k| loss(&x[0], k, &x[2]), &x[1]), &[&q, &k, m], &[Some(0), Some(0), dim]);
+    }
+    Ok(())
+}
+
+#[test]
+fn random_numbers_as_they_are_meant() -> Result<()> {
+    let x = Tensor::zeros([4, 3], DType::F64)?;
+    let drawn = |x: &[Tensor]| x[0].add(&Tensor::randn([3], DType::F64)?);
+    let run = |randomness| {
+        manual_seed(5);
+        vmap_with(drawn, &[&x], &[Some(0)], &[Some(0)], randomness)
+    };
+    let e = run(Randomness::Error).unwrap_err();
+    assert!(e.to_string().contains("Randomness::Same"), "{e}");
+    manual_seed(5);
+    let one = Tensor::randn([3], DType::F64)?;
+    close(&run(Randomness::Same)?, &one.expand([4, 3])?);
+    manual_seed(5);
+    close(&run(Randomness::Different)?, &Tensor::randn([4, 3], DType::F64)?);
+    // Nested: each level has its own meaning.
+    let pairs = |outer, inner| {
+        manual_seed(5);
+        let row = |x: &[Tensor]| vmap_with(|y| y[0].add(&Tensor::rand([2], DType::F64)?), &[&x[0]], &[Some(0)], &[Some(0)], inner);
+        vmap_with(row, &[&x], &[Some(0)], &[Some(0)], outer)
+    };
+    let y = pairs(Randomness::Different, Randomness::Same)?;
+    close(&y.select(1, 0)?, &y.select(1, 2)?);
+    assert_ne!(y.select(0, 0)?.to_vec::<f64>()?, y.select(0, 1)?.to_vec::<f64>()?);
+    let y = pairs(Randomness::Same, Randomness::Different)?;
+    close(&y.select(0, 0)?, &y.select(0, 3)?);
+    assert_ne!(y.select(1, 0)?.to_vec::<f64>()?, y.select(1, 1)?.to_vec::<f64>()?);
+    // What depends on a sample cannot be the same for all; permutations and dropout differ.
+    let p = Tensor::full([4, 3], 0.5, DType::F64)?;
+    assert!(vmap_with(|p| p[0].bernoulli(), &[&p], &[Some(0)], &[Some(0)], Randomness::Same).is_err());
+    assert_eq!(vmap_with(|p| p[0].bernoulli(), &[&p], &[Some(0)], &[Some(0)], Randomness::Different)?.shape(), [4, 3]);
+    assert_eq!(vmap_with(|p| p[0].multinomial(2, false), &[&p], &[Some(0)], &[Some(0)], Randomness::Different)?.shape(), [4, 2]);
+    let orders = vmap_with(|_| Tensor::randperm(9, ()), &[&p], &[Some(0)], &[Some(0)], Randomness::Different)?;
+    for i in 0..4 {
+        assert_eq!(orders.select(0, i)?.sort(0, false)?.0.to_vec::<i64>()?, (0..9).collect::<Vec<i64>>());
+    }
+    Ok(())
+}
+
+#[test]
+fn detached_samples_are_samples() -> Result<()> {
+    let x = random(0, &[4, 3]);
+    check(|x| grad(|v| v.mul(&v.exp()?.detach())?.sum(), &x[0]), &[&x], &[Some(0)]);
+    close(&vmap(|x| grad(|v| v.mul(&v.detach())?.sum(), &x[0]), &[&x], &[Some(0)], 0)?, &x);
+    Ok(())
+}
+
+#[test]
+fn several_results() -> Result<()> {
+    let x = random(0, &[4, 3]);
+    let f = |x: &[Tensor]| Ok((x[0].exp()?, Tensor::ones([2], DType::F64)?));
+    let (e, one) = vmap_with(f, &[&x], &[Some(0)], &[Some(-1), None], Randomness::Error)?;
+    close(&e, &x.exp()?.t()?);
+    assert_eq!(one.shape(), [2]);
+    assert!(vmap_with(f, &[&x], &[Some(0)], &[None, None], Randomness::Error).is_err());
+    assert!(vmap_with(f, &[&x], &[Some(0)], &[None, None, None], Randomness::Error).is_err());
     Ok(())
 }

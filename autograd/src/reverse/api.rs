@@ -209,7 +209,11 @@ impl Autograd for Tensor {
     }
 
     fn detach(&self) -> Tensor {
-        self.with_trace(None)
+        match self.trace() {
+            // What stands for samples stands for them still.
+            Some(trace) if trace.hides_values() => crate::vmap::detached(self).unwrap_or_else(|| trace.lower(self).detach()),
+            _ => self.with_trace(None),
+        }
     }
 
     fn retain_grad(&self) -> Result<()> {

@@ -56,7 +56,7 @@ pub(crate) fn saved(level: u32, saved: &mut Saved) -> Option<(Arc<Segment>, usiz
     RUNNING.with_borrow_mut(|running| {
         let running = running.as_mut()?;
         // Tapes of transforms inside of the function are walked before it returns.
-        if level >= 3 * (running.segment.depth + 1) || !saved.is_some() {
+        if level >= 4 * (running.segment.depth + 1) || !saved.is_some() {
             return None;
         }
         let place = running.count;

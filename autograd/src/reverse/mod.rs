@@ -8,7 +8,7 @@ mod node;
 mod tape;
 
 pub use api::{Autograd, BackwardOptions, grad_of};
-pub(crate) use backward::lock;
 pub(crate) use api::{gradients, leaf_at, lowered};
+pub(crate) use backward::lock;
 pub use checkpoint::checkpoint;
 pub use hooks::{HookHandle, detect_anomaly};

@@ -4,7 +4,7 @@
 
 mod special;
 
-use rushlight_backend::op::{Binary, GradUses, Part, Pointwise, Rounding, Unary};
+use rushlight_backend::op::{Binary, GradUses, Part, Pointwise, Rounding, Special, Unary};
 use rushlight_backend::{Scalar, same_shape};
 use rushlight_tensor::{Input, Result, Tensor, apply1, unary_derivative};
 
@@ -93,6 +93,9 @@ impl Rule for Pointwise {
                     wanted(2, &|| apply1(Pointwise::Where, [c, &zero, g]))?
                 ]
             }
+            Pointwise::Special(Special::Hypot) => {
+                smallvec::smallvec![wanted(0, &|| special::hypot_part(g, 0, ctx))?, wanted(1, &|| special::hypot_part(g, 1, ctx))?]
+            }
             Pointwise::Binary(Binary::Add) => smallvec::smallvec![wanted(0, &|| Ok(g.clone()))?, wanted(1, &|| Ok(g.clone()))?],
             Pointwise::Binary(Binary::Sub) => smallvec::smallvec![wanted(0, &|| Ok(g.clone()))?, wanted(1, &|| g.neg())?],
             Pointwise::Binary(Binary::Mul) => {
@@ -161,6 +164,11 @@ impl Rule for Pointwise {
             |t: Result<Tensor>| -> Result<Option<Grads>> { Ok(Some(smallvec::smallvec![Some(t?.expand(ctx.output_meta(0).shape)?)])) };
         match (self, tangents) {
             (Pointwise::Part(Part::Abs), [Some(t)]) => out(ctx.input(0)?.sgn()?.conj()?.mul(t)?.real()),
+            (Pointwise::Special(Special::Hypot), [Some(t), None]) => out(special::hypot_part(t, 0, ctx)),
+            (Pointwise::Special(Special::Hypot), [None, Some(t)]) => out(special::hypot_part(t, 1, ctx)),
+            (Pointwise::Special(Special::Hypot), [Some(a), Some(b)]) => {
+                out(special::hypot_part(a, 0, ctx)?.add(&special::hypot_part(b, 1, ctx)?))
+            }
             (Pointwise::Binary(Binary::Add | Binary::Sub), [Some(t), None]) => out(Ok(t.clone())),
             (Pointwise::Binary(Binary::Add), [None, Some(t)]) => out(Ok(t.clone())),
             (Pointwise::Binary(Binary::Sub), [None, Some(t)]) => out(t.neg()),

@@ -11,6 +11,7 @@ use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tra
 use smallvec::SmallVec;
 
 use crate::level::{batch_level, nested};
+use crate::reverse::Autograd;
 use crate::structure::Outputs;
 
 pub use draw::Randomness;
@@ -51,6 +52,13 @@ fn one_of(level: u32, samples: Tensor) -> Result<Tensor> {
         _ => plain.select(0, 0)?,
     };
     Ok(handle.into_traced(Some(Arc::new(Batch { level, samples }))))
+}
+
+/// A tensor that stands for samples, outside of every graph; `None` if another trace is above that.
+pub(crate) fn detached(t: &Tensor) -> Option<Tensor> {
+    let any: &dyn Any = &**t.trace()?;
+    let Batch { level, samples } = any.downcast_ref()?;
+    Some(t.with_trace(Some(Arc::new(Batch { level: *level, samples: samples.detach() }))))
 }
 
 /// A tensor as a level sees it: all samples if it stands for one, else the same for every sample.

@@ -142,6 +142,9 @@ impl Tensor {
         }
         let (y, mean, var) = self.batch_norm_train(weight, bias, eps)?;
         let update = |running: &mut Tensor, batch: Tensor| -> Result<()> {
+            if batch.trace().is_some_and(|t| t.hides_values()) {
+                return Err(Error::unsupported("batch_norm", "inside of vmap running statistics would differ between samples: keep none"));
+            }
             let batch = batch.with_trace(None).to_dtype(running.dtype())?;
             let kept = running.with_trace(None).mul(1.0 - momentum)?;
             *running = kept.add(&batch.mul(momentum)?)?;

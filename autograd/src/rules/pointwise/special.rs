@@ -88,13 +88,17 @@ pub(super) fn partial(f: Special, ctx: &Ctx<'_>, i: usize) -> Result<Option<Tens
         (Xlog1py, _) => x()?.div(&y()?.add(1.0)?)?,
         (LogAddExp, i) => difference(i, x()?, y()?)?.sigmoid()?,
         (LogAddExp2, i) => difference(i, x()?, y()?)?.mul(LN_2)?.sigmoid()?,
-        // Not the quotient: PyTorch's derivative is infinite where the result is subnormal.
-        (Hypot, i) => ctx.input(i)?.mul(&ctx.output(0)?.reciprocal()?)?,
+        (Hypot, i) => hypot_part(&x()?.ones_like()?, i, ctx)?,
         (Copysign, 0) => x()?.sign()?.mul(&y()?.ones_like()?.copysign(y()?)?)?,
         (Nextafter, 0) => Tensor::ones(ctx.output_meta(0).shape, (ctx.output_meta(0).dtype, x()?.device()))?,
         (Copysign | Nextafter | FrexpExponent, _) => return Ok(None),
         (AiryAi | Polynomial(_), _) => return none("its argument"),
     }))
+}
+
+/// What a gradient or tangent `t` becomes by the i-th leg. PyTorch's order of factors: infinite where the result is subnormal, or `t` times the leg overflows.
+pub(super) fn hypot_part(t: &Tensor, i: usize, ctx: &Ctx<'_>) -> Result<Tensor> {
+    t.mul(ctx.input(i)?)?.mul(&ctx.output(0)?.reciprocal()?)
 }
 
 fn difference(i: usize, x: &Tensor, y: &Tensor) -> Result<Tensor> {
