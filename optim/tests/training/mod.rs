@@ -107,8 +107,8 @@ fn a_process_that_dies_while_saving_leaves_a_whole_file() -> Result<()> {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         std::thread::sleep(std::time::Duration::from_millis(13 + 7 * round));
-        child.kill()?;
-        child.wait()?;
+        let (killed, ended) = (child.kill(), child.wait());
+        killed.and(ended)?;
         let saved = TrainingState::load(&file)?;
         let bulk = saved.get("bulk").unwrap().as_tensor().unwrap().to_vec::<f32>()?;
         let number = saved.get("number").unwrap().as_int().unwrap();
