@@ -7,8 +7,8 @@ use rushlight_backend::{Meta, Op};
 use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose};
 use smallvec::SmallVec;
 
-use crate::level::{Phase, in_phase};
-use crate::rule::{Ctx, Kind, jvp, rule_of};
+use crate::level::{Phase, in_phase, nested, tangent_level};
+use crate::rule::{Ctx, Grads, Kind, jvp, rule_of};
 
 /// The trace of a dual number: the tangent.
 struct Dual {
@@ -93,4 +93,24 @@ fn push_forward(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors
             _ => y.clone(),
         })
         .collect())
+}
+
+/// The tangents of an operation's outputs, by its decomposition on dual numbers one depth further in. `None` if it is primitive.
+///
+/// # Errors
+/// Those of the operations.
+pub(crate) fn through_decomposition(ctx: &Ctx<'_>, tangents: &[Option<Tensor>]) -> Result<Option<Grads>> {
+    nested(|| {
+        let level = tangent_level();
+        let mut duals: SmallVec<[Tensor; 3]> = SmallVec::new();
+        for (i, tangent) in tangents.iter().enumerate() {
+            let x = ctx.input(i)?;
+            duals.push(match tangent {
+                Some(t) => make_dual(level, x, t)?,
+                None => x.clone(),
+            });
+        }
+        let Some(results) = decompose(ctx.op, &duals.iter().collect::<SmallVec<[&Tensor; 3]>>()) else { return Ok(None) };
+        Ok(Some(results?.iter().map(|y| split_dual(level, y).1).collect()))
+    })
 }

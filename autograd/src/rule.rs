@@ -100,6 +100,11 @@ impl Ctx<'_> {
         self.inputs.len()
     }
 
+    /// The number of outputs.
+    pub fn output_count(&self) -> usize {
+        self.output_metas.len()
+    }
+
     /// Shape and dtype of the i-th output.
     pub fn output_meta(&self, i: usize) -> MetaRef<'_> {
         self.output_metas[i].as_ref()

@@ -3,7 +3,9 @@
 //! A fused operation has a row here. One whose kernel is missing runs as its decomposition, and passes.
 
 use rushlight_autograd::{Autograd, BackwardOptions, grad_of};
-use rushlight_tensor::backend::op::{Attention, CrossEntropy, GridMode, GridPadding, GridSample, Loss, LossReduction, Norm, Resample};
+use rushlight_tensor::backend::op::{
+    Attention, CrossEntropy, GridMode, GridPadding, GridSample, Loss, LossReduction, Norm, Resample, Rnn, RnnKind, RnnLayer,
+};
 use rushlight_tensor::{DType, Device, Generator, Op, Result, Tensor, Tensors, apply, decompose};
 
 fn normal(shape: &[usize], seed: u64) -> Tensor {
@@ -207,6 +209,41 @@ fn grid_sample() -> Result<()> {
                     check(Resample::Grid(with), &[x.clone(), grid.clone()], 1, differentiable)?;
                     check(Resample::GridGrad(with), &[normal(&[1, 2, 2, 3, 4], 35), x, grid], differentiable, 3)?;
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rnn() -> Result<()> {
+    for kind in [RnnKind::Tanh, RnnKind::Relu, RnnKind::Gru, RnnKind::Lstm] {
+        for (l, n, hidden) in [(1, 1, 1), (3, 2, 5), (2, 50, 33), (4, 3, 70), (2, 0, 3)] {
+            for (reverse, bias, projection) in [(false, true, false), (true, false, false), (true, true, true)] {
+                if projection && (kind != RnnKind::Lstm || hidden < 2) {
+                    continue;
+                }
+                let layer = RnnLayer { kind, reverse, bias, projection };
+                let (rows, state) = (kind.gates() * hidden, if projection { hidden - 1 } else { hidden });
+                let mut inputs = vec![normal(&[l, n, rows], 40), normal(&[n, state], 41)];
+                if kind == RnnKind::Lstm {
+                    inputs.push(normal(&[n, hidden], 42));
+                }
+                inputs.push(normal(&[rows, state], 43).div(3.0)?);
+                if bias {
+                    inputs.push(normal(&[rows], 44));
+                }
+                if projection {
+                    inputs.push(normal(&[state, hidden], 45));
+                }
+                check(Rnn::Forward(layer), &inputs, kind.states(), inputs.len())?;
+                let results = apply(Rnn::Forward(layer), &inputs)?;
+                // The results are functions of the inputs: their own gradients are left to these.
+                let differentiable = kind.states() + inputs.len();
+                let mut all: Vec<Tensor> = results[..kind.states()].iter().zip(46..).map(|(y, seed)| normal(y.shape(), seed)).collect();
+                all.append(&mut inputs);
+                all.extend(results);
+                check(Rnn::Grad(layer), &all, layer.inputs(), differentiable)?;
             }
         }
     }

@@ -21,6 +21,7 @@ mod pool;
 pub mod random;
 mod reduce;
 mod resample;
+mod rnn;
 mod scan;
 mod shape;
 pub mod simd;
@@ -92,6 +93,7 @@ impl Backend for CpuBackend {
             Op::Resample(op) => resample::run(op, inputs, outputs),
             Op::Optim(op) => optim::run(op, inputs, outputs),
             Op::Attention(op) => attention::run(op, inputs, outputs),
+            Op::Rnn(op) => rnn::run(op, inputs, outputs),
             Op::Loss(op) => loss::run(op, inputs, outputs),
             Op::Random(op) => one(random::run(op, inputs, &outputs[0])),
             _ => Ok(None),

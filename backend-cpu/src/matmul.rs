@@ -8,8 +8,30 @@ use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, R
 
 use crate::buffer::{Plain, alloc, input, typed_mut};
 use crate::gemm::{Bias, Number, Output, Strided, batched};
+use crate::shape;
+use smallvec::SmallVec;
 
 pub(crate) fn run(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
+    let x = inputs[0].layout();
+    if *op == Matmul::Linear && x.reshape(&rows_of(x)).is_none() {
+        // Rows that do not lie at one step are copied first: row by row the weight would be read once for each.
+        let (copy, layout) = (shape::contiguous(&inputs[0])?, Layout::contiguous(x.shape()));
+        let mut args: SmallVec<[Arg<'_>; 3]> = smallvec::smallvec![Arg::borrowed(&copy, &layout, inputs[0].dtype())];
+        for arg in &inputs[1..] {
+            args.push(Arg::borrowed(arg.storage()?, arg.layout(), arg.dtype()));
+        }
+        return product(op, &args, out);
+    }
+    product(op, inputs, out)
+}
+
+/// The shape of x`[.., k]` as a matrix of rows.
+fn rows_of(x: &Layout) -> [usize; 2] {
+    let (&k, lead) = x.shape().split_last().unwrap_or((&1, &[]));
+    [numel(lead), k]
+}
+
+fn product(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
     match out.dtype {
         DType::F32 => number::<f32>(op, inputs, out),
         DType::F64 => number::<f64>(op, inputs, out),
@@ -42,17 +64,11 @@ fn plan(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Plan {
     let (a, b) = (inputs[0].layout(), inputs[1].layout());
     match op {
         Matmul::Linear => {
-            // x[.., in] as a matrix of rows, if it can be seen so; weight[out, in] has a column of B in each row.
-            let rows = numel(&a.shape()[..a.rank() - 1]);
-            let k = a.shape()[a.rank() - 1];
-            let (n, strides) = (b.shape()[0], b.strides());
-            let b_steps = (strides[0], strides[1]);
-            if let Some(x) = a.reshape(&[rows, k]) {
-                return Plan { m: rows, n, k, a: (x.strides()[0], x.strides()[1]), b: b_steps, starts: vec![(x.offset(), b.offset())] };
-            }
-            let k_step = a.strides()[a.rank() - 1];
-            let starts = offsets(&a.shape()[..a.rank() - 1], &a.strides()[..a.rank() - 1], a.offset());
-            Plan { m: 1, n, k, a: (0, k_step), b: b_steps, starts: starts.into_iter().map(|s| (s, b.offset())).collect() }
+            // x[.., in] as a matrix of rows; weight[out, in] has a column of B in each row.
+            let [m, k] = rows_of(a);
+            let x = a.reshape(&[m, k]).unwrap_or_else(|| a.clone());
+            let (n, b_steps) = (b.shape()[0], (b.strides()[0], b.strides()[1]));
+            Plan { m, n, k, a: (x.strides()[0], x.strides()[1]), b: b_steps, starts: vec![(x.offset(), b.offset())] }
         }
         Matmul::Product => {
             let (ra, rb) = (a.rank(), b.rank());

@@ -160,25 +160,84 @@ fn adam_body<T: Float, const FMA: bool>(
     square: &mut [T],
     largest: &mut [T],
 ) {
-    let (beta1, beta2) = a.betas;
-    let step = a.step as f64;
-    let (correction1, correction2) = (1.0 - beta1.powf(step), (1.0 - beta2.powf(step)).sqrt());
-    let (weight, beta2, rest2) = (T::of(1.0 - beta1), T::of(beta2), T::of(1.0 - beta2));
-    let (size, correction2, eps) = (T::of(-(a.lr / correction1)), T::of(correction2), T::of(a.eps));
-    let (decay, shrink) = (T::of(a.weight_decay), T::of(1.0 - a.lr * a.weight_decay));
-    let states = mean.iter_mut().zip(square.iter_mut());
-    for (i, ((p, &g), (m, v))) in value.iter_mut().zip(gradient).zip(states).enumerate() {
-        let mut g = if a.maximize { -g } else { g };
-        if a.weight_decay != 0.0 {
-            if a.decoupled { *p = *p * shrink } else { g = g + decay * *p }
+    let f = AdamNumbers::new(a);
+    // What every element would ask is asked once: the loops then are vector code.
+    match (a.weight_decay != 0.0, a.decoupled) {
+        (false, _) => adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments(p, g, m, v), f),
+        (true, false) => adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments(p, g + f.decay * p, m, v), f),
+        (true, true) => adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments(p * f.shrink, g, m, v), f),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct AdamNumbers<T> {
+    sign: T,
+    weight: T,
+    beta2: T,
+    rest2: T,
+    size: T,
+    correction2: T,
+    eps: T,
+    decay: T,
+    shrink: T,
+}
+
+impl<T: Float> AdamNumbers<T> {
+    #[inline(always)]
+    fn new(a: &AdamStep) -> AdamNumbers<T> {
+        let ((beta1, beta2), step) = (a.betas, a.step as f64);
+        let (correction1, correction2) = (1.0 - beta1.powf(step), (1.0 - beta2.powf(step)).sqrt());
+        let sign = if a.maximize { -1.0 } else { 1.0 };
+        AdamNumbers {
+            sign: T::of(sign),
+            weight: T::of(1.0 - beta1),
+            beta2: T::of(beta2),
+            rest2: T::of(1.0 - beta2),
+            size: T::of(-(a.lr / correction1)),
+            correction2: T::of(correction2),
+            eps: T::of(a.eps),
+            decay: T::of(a.weight_decay),
+            shrink: T::of(1.0 - a.lr * a.weight_decay),
         }
-        *m = *m + weight * (g - *m);
-        *v = *v * beta2 + rest2 * g * g;
-        let mut second = *v;
-        if let Some(top) = largest.get_mut(i) {
-            *top = top.larger(second);
-            second = *top;
+    }
+
+    /// The value, and the new means of the gradient and of its square.
+    #[inline(always)]
+    fn moments(&self, p: T, g: T, m: T, v: T) -> (T, T, T) {
+        (p, m + self.weight * (g - m), v * self.beta2 + self.rest2 * g * g)
+    }
+
+    #[inline(always)]
+    fn step(&self, p: T, m: T, second: T) -> T {
+        p + self.size * m / (second.root() / self.correction2 + self.eps)
+    }
+}
+
+#[inline(always)]
+fn adam_loop<T: Float>(
+    value: &mut [T],
+    gradient: &[T],
+    mean: &mut [T],
+    square: &mut [T],
+    largest: &mut [T],
+    moments: impl Fn(T, T, T, T) -> (T, T, T),
+    f: AdamNumbers<T>,
+) {
+    let len = value.len();
+    let (gradient, mean, square) = (&gradient[..len], &mut mean[..len], &mut square[..len]);
+    if largest.is_empty() {
+        for i in 0..len {
+            let (p, m, v) = moments(value[i], f.sign * gradient[i], mean[i], square[i]);
+            (mean[i], square[i]) = (m, v);
+            value[i] = f.step(p, m, v);
         }
-        *p = *p + size * *m / (second.root() / correction2 + eps);
+        return;
+    }
+    let largest = &mut largest[..len];
+    for i in 0..len {
+        let (p, m, v) = moments(value[i], f.sign * gradient[i], mean[i], square[i]);
+        let top = largest[i].larger(v);
+        (mean[i], square[i], largest[i]) = (m, v, top);
+        value[i] = f.step(p, m, top);
     }
 }

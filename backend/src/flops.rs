@@ -1,6 +1,6 @@
 //! The arithmetic of an operation, counted: a reader of the vocabulary for profiles.
 
-use crate::op::{Attention, Conv, Matmul};
+use crate::op::{Attention, Conv, Matmul, Rnn};
 use crate::{Meta, MetaRef, Op};
 
 impl Op {
@@ -20,6 +20,9 @@ impl Op {
             // Two products of l x s forward; backward the scores again, and four more.
             Op::Attention(Attention::Forward { .. }) => 2 * size(1, 2) * (numel(0) + results),
             Op::Attention(Attention::Grad { .. }) => 2 * size(2, 2) * (2 * numel(0) + 3 * numel(1)),
+            // The state's part of the gates; backward the gradients of the state and of the weight.
+            Op::Rnn(Rnn::Forward(layer)) => 2 * numel(0) * size(1 + layer.kind.states(), 1),
+            Op::Rnn(Rnn::Grad(layer)) => 4 * numel(layer.kind.states()) * size(1 + 2 * layer.kind.states(), 1),
             Op::Shape(_) | Op::Create(_) => 0,
             _ => inputs.iter().map(|m| m.numel() as u64).chain([results]).max().unwrap_or(0),
         }

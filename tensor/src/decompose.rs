@@ -12,6 +12,7 @@ pub fn decompose(op: &Op, inputs: &[&Tensor]) -> Option<Result<Tensors>> {
         Op::Matmul(op) => ops::matmul::decompose(op, inputs),
         Op::Norm(op) => ops::norm::decompose(op, inputs),
         Op::Attention(op) => ops::attention::decompose(op, inputs),
+        Op::Rnn(op) => Some(ops::rnn::decompose(op, inputs)),
         Op::Resample(op) => ops::resample::grid::decompose(op, inputs),
         Op::Loss(op) => ops::loss::decompose(op, inputs),
         Op::Optim(op) => ops::optim::decompose(op, inputs),

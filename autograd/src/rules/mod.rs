@@ -15,6 +15,7 @@ mod pool;
 mod random;
 mod reduce;
 mod resample;
+mod rnn;
 mod scan;
 mod shape;
 mod sort;
@@ -37,6 +38,7 @@ pub(crate) fn rule_of(op: &Op) -> &dyn Rule {
         Op::Sort(op) => op,
         Op::Matmul(op) => op,
         Op::Attention(op) => op,
+        Op::Rnn(op) => op,
         Op::Loss(op) => op,
         Op::Conv(op) => op,
         Op::Pool(op) => op,

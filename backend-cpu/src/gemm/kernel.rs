@@ -71,11 +71,32 @@ pub(crate) trait Vector<T>: Copy {
     /// `self + a * b`
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
     unsafe fn plus(self, other: Self) -> Self;
+    /// The sum of the elements, added up in halves.
+    #[inline(always)]
+    unsafe fn total(self) -> T
+    where
+        T: Number,
+    {
+        let mut parts = [T::default(); 64];
+        // SAFETY: no vector has more elements.
+        unsafe { self.store(parts.as_mut_ptr()) };
+        let mut width = Self::LANES;
+        while width > 1 {
+            width /= 2;
+            for e in 0..width {
+                parts[e] = parts[e].plus(parts[e + width]);
+            }
+        }
+        parts[0]
+    }
 }
+
+// The bodies are plain loops over numbers: what iterators are made of is not always compiled for the vector's instructions, and then is a call.
 
 /// # Safety
 /// `a` can be read at M rows and kc places along k, `b` at kc places N vectors each, `c` holds M rows of N vectors; the CPU has the vector's instructions.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 pub(super) unsafe fn tile<T: Number, V: Vector<T>, const M: usize, const N: usize>(s: Step<T>) {
     // SAFETY: all pointers that are read or written stay within what the caller promises.
     unsafe {
@@ -85,23 +106,23 @@ pub(super) unsafe fn tile<T: Number, V: Vector<T>, const M: usize, const N: usiz
         let mut b = s.b;
         for _ in 0..s.kc {
             let mut right = [V::splat(T::default()); N];
-            for (j, r) in right.iter_mut().enumerate() {
-                *r = V::load(b.add(j * V::LANES));
+            for j in 0..N {
+                right[j] = V::load(b.add(j * V::LANES));
             }
-            for (i, row) in sums.iter_mut().enumerate() {
+            for i in 0..M {
                 let left = V::splat(*thirds[i / 3].wrapping_offset((i % 3) as isize * s.a_row));
-                for (sum, &r) in row.iter_mut().zip(&right) {
-                    *sum = sum.add_product(left, r);
+                for j in 0..N {
+                    sums[i][j] = sums[i][j].add_product(left, right[j]);
                 }
             }
-            for p in &mut thirds {
-                *p = p.wrapping_offset(s.a_k);
+            for i in 0..4 {
+                thirds[i] = thirds[i].wrapping_offset(s.a_k);
             }
             b = b.wrapping_offset(s.b_k);
         }
-        for (i, row) in sums.iter().enumerate() {
-            for (j, &sum) in row.iter().enumerate() {
-                let place = s.c.offset(i as isize * s.c_row).add(j * V::LANES);
+        for i in 0..M {
+            for j in 0..N {
+                let (sum, place) = (sums[i][j], s.c.offset(i as isize * s.c_row).add(j * V::LANES));
                 if s.add { V::load(place).plus(sum).store(place) } else { sum.store(place) }
             }
         }
@@ -111,6 +132,7 @@ pub(super) unsafe fn tile<T: Number, V: Vector<T>, const M: usize, const N: usiz
 /// # Safety
 /// The rows (M of them) and lines have k elements; the CPU has the vector's instructions.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 pub(super) unsafe fn dot<T: Number, V: Vector<T>, const M: usize>(
     k: usize,
     x: *const T,
@@ -124,29 +146,25 @@ pub(super) unsafe fn dot<T: Number, V: Vector<T>, const M: usize>(
         let whole = k / V::LANES * V::LANES;
         let mut p = 0;
         while p < whole {
-            let right = lines.map(|line| V::load(line.add(p)));
-            for (i, row) in sums.iter_mut().enumerate() {
+            let mut right = [V::splat(T::default()); DOT_LINES];
+            for l in 0..DOT_LINES {
+                right[l] = V::load(lines[l].add(p));
+            }
+            for i in 0..M {
                 let left = V::load(x.offset(i as isize * x_row).add(p));
-                for (sum, &r) in row.iter_mut().zip(&right) {
-                    *sum = sum.add_product(left, r);
+                for l in 0..DOT_LINES {
+                    sums[i][l] = sums[i][l].add_product(left, right[l]);
                 }
             }
             p += V::LANES;
         }
-        for (i, row) in sums.iter().enumerate() {
-            for (l, &sum) in row.iter().enumerate() {
-                // The vector's elements are added up in halves.
-                let mut parts = [T::default(); 64];
-                sum.store(parts.as_mut_ptr());
-                let mut width = V::LANES;
-                while width > 1 {
-                    width /= 2;
-                    for e in 0..width {
-                        parts[e] = parts[e].plus(parts[e + width]);
-                    }
+        for i in 0..M {
+            for l in 0..DOT_LINES {
+                let mut sum = sums[i][l].total();
+                for p in whole..k {
+                    sum = sum.plus((*x.offset(i as isize * x_row).add(p)).times(*lines[l].add(p)));
                 }
-                let rest = (whole..k).fold(parts[0], |s, p| s.plus((*x.offset(i as isize * x_row).add(p)).times(*lines[l].add(p))));
-                out[i * DOT_LINES + l] = rest;
+                out[i * DOT_LINES + l] = sum;
             }
         }
     }

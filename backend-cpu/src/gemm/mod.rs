@@ -20,6 +20,7 @@ mod few;
 mod kernel;
 mod number;
 mod pack;
+mod panels;
 mod plan;
 
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +30,7 @@ use rushlight_backend::Result;
 pub(crate) use kernel::Vector;
 pub(crate) use number::Number;
 pub(crate) use pack::{Pack, Strided};
+pub(crate) use panels::Panels;
 
 use crate::alloc::Block;
 use crate::threads::par_for;

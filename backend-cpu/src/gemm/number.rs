@@ -96,7 +96,7 @@ integers! {
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! vectors {
-    ($($v:ty, $t:ty, $lanes:literal: $load:ident $store:ident $splat:ident $fma:ident $plus:ident;)*) => {$(
+    ($($v:ty, $t:ty, $lanes:literal: $load:ident $store:ident $splat:ident $fma:ident $plus:ident |$x:ident| $total:expr;)*) => {$(
         impl super::kernel::Vector<$t> for $v {
             const LANES: usize = $lanes;
             #[inline(always)]
@@ -124,14 +124,27 @@ macro_rules! vectors {
                 // SAFETY: as in `load`.
                 unsafe { $plus(self, other) }
             }
+            #[inline(always)]
+            unsafe fn total(self) -> $t {
+                let $x = self;
+                // SAFETY: as in `load`.
+                unsafe { $total }
+            }
         }
     )*};
 }
 
 #[cfg(target_arch = "x86_64")]
 vectors! {
-    __m512, f32, 16: _mm512_loadu_ps _mm512_storeu_ps _mm512_set1_ps _mm512_fmadd_ps _mm512_add_ps;
-    __m512d, f64, 8: _mm512_loadu_pd _mm512_storeu_pd _mm512_set1_pd _mm512_fmadd_pd _mm512_add_pd;
-    __m256, f32, 8: _mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_fmadd_ps _mm256_add_ps;
-    __m256d, f64, 4: _mm256_loadu_pd _mm256_storeu_pd _mm256_set1_pd _mm256_fmadd_pd _mm256_add_pd;
+    __m512, f32, 16: _mm512_loadu_ps _mm512_storeu_ps _mm512_set1_ps _mm512_fmadd_ps _mm512_add_ps |x| _mm512_reduce_add_ps(x);
+    __m512d, f64, 8: _mm512_loadu_pd _mm512_storeu_pd _mm512_set1_pd _mm512_fmadd_pd _mm512_add_pd |x| _mm512_reduce_add_pd(x);
+    __m256, f32, 8: _mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_fmadd_ps _mm256_add_ps |x| {
+        let half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let two = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+    };
+    __m256d, f64, 4: _mm256_loadu_pd _mm256_storeu_pd _mm256_set1_pd _mm256_fmadd_pd _mm256_add_pd |x| {
+        let half = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd::<1>(x));
+        _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)))
+    };
 }

@@ -1,14 +1,16 @@
-//! The exponential as vector code, for kernels of other families.
+//! The exponential and the hyperbolic tangent as vector code, for kernels of other families.
 
 use super::math;
 use crate::buffer::Plain;
 
-/// A real type with a vectorised exponential and plain arithmetic.
+/// A real type with vectorised functions and plain arithmetic.
 pub(crate) trait Exp: Plain + PartialOrd {
     /// e to the power of the number.
     fn exp<const FMA: bool>(self) -> Self;
     /// The same for numbers up to 88, where results that are not normal numbers may be 0.
     fn exp_flushed<const FMA: bool>(self) -> Self;
+    /// The hyperbolic tangent.
+    fn tanh<const FMA: bool>(self) -> Self;
     /// As f64.
     fn wide(self) -> f64;
     /// From f64, rounded.
@@ -22,7 +24,7 @@ pub(crate) trait Exp: Plain + PartialOrd {
 }
 
 macro_rules! exp {
-    ($($t:ty: |$x:ident| $exp:expr, $flushed:expr;)*) => {$(
+    ($($t:ty: |$x:ident| $exp:expr, $flushed:expr, $tanh:expr;)*) => {$(
         impl Exp for $t {
             #[inline(always)]
             fn exp<const FMA: bool>(self) -> $t {
@@ -33,6 +35,11 @@ macro_rules! exp {
             fn exp_flushed<const FMA: bool>(self) -> $t {
                 let $x = self;
                 $flushed
+            }
+            #[inline(always)]
+            fn tanh<const FMA: bool>(self) -> $t {
+                let $x = self;
+                $tanh
             }
             #[inline(always)]
             fn wide(self) -> f64 { self.into() }
@@ -48,7 +55,7 @@ macro_rules! exp {
     )*};
 }
 exp! {
-    f32: |x| math::exp::<FMA>(x), math::exp_flushed::<FMA>(x);
+    f32: |x| math::exp::<FMA>(x), math::exp_flushed::<FMA>(x), math::tanh::<FMA>(x);
     // The vector code of `wide` serves f32 results: its range is too small here.
-    f64: |x| f64::exp(x), f64::exp(x);
+    f64: |x| f64::exp(x), f64::exp(x), f64::tanh(x);
 }

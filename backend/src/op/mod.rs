@@ -19,6 +19,7 @@ mod pool;
 mod random;
 mod reduce;
 mod resample;
+mod rnn;
 mod scan;
 mod shape;
 mod sort;
@@ -45,6 +46,7 @@ pub use pool::{Divisor, Pool, PoolWindow};
 pub use random::{Random, Sample};
 pub use reduce::{Reduce, Reduction};
 pub use resample::{GridMode, GridPadding, GridSample, Interpolation, Method, Resample};
+pub use rnn::{Rnn, RnnKind, RnnLayer};
 pub use scan::{Scan, ScanKind};
 pub use shape::{Diagonal, ShapeOp};
 pub use sort::{Rank, Sort};
@@ -163,6 +165,8 @@ families! {
     Norm(Norm) in "norm";
     /// Attention.
     Attention(Attention) in "attention";
+    /// Recurrent layers.
+    Rnn(Rnn) in "rnn";
     /// Losses.
     Loss(Loss) in "loss";
     /// Convolutions.

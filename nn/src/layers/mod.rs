@@ -13,6 +13,7 @@ pub mod embedding;
 pub mod embedding_bag;
 pub mod fold;
 pub mod instance_norm;
+pub mod key_value_cache;
 pub mod layer_norm;
 pub mod lazy;
 pub mod linear;

@@ -191,7 +191,7 @@ impl Stack {
             for direction in 0..s.directions() {
                 let number = layer * s.directions() + direction;
                 let states = first.iter().map(|t| t.select(0, number as isize)).collect::<Result<Vec<_>>>()?;
-                let (y, states) = rnn_layer(s.kind, &x, states, &self.weights(number), direction == 1)?;
+                let (y, states) = rnn_layer(s.kind, &x, &states, &self.weights(number), direction == 1)?;
                 outputs.push(y);
                 last.iter_mut().zip(states).for_each(|(all, state)| all.push(state));
             }

@@ -16,6 +16,7 @@ pub(crate) mod pool;
 mod random;
 pub(crate) mod reduce;
 pub(crate) mod resample;
+pub(crate) mod rnn;
 pub(crate) mod scan;
 pub(crate) mod shape;
 pub(crate) mod sort;

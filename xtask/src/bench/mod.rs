@@ -6,6 +6,7 @@
 
 mod measure;
 mod ops;
+mod process;
 mod train;
 
 use std::process::ExitCode;
@@ -31,6 +32,12 @@ pub(crate) struct Options {
     /// The names of all workloads.
     #[arg(long)]
     list: bool,
+    /// What each workload computes and how long it takes, in place of timing it.
+    #[arg(long)]
+    profile: bool,
+    /// Does what `process/first_result` times.
+    #[arg(long, hide = true)]
+    first_result: bool,
 }
 
 /// A workload: its name, its metric, and what makes the closure that is timed.
@@ -56,10 +63,20 @@ impl Workload {
         Workload { name, metric: "us_per_op", per, make: Box::new(make) }
     }
 
+    /// A workload whose calls make `per` things each, in things a second.
+    pub(crate) fn per_second(name: &'static str, metric: &'static str, per: f64, make: impl Fn() -> Result<Job> + 'static) -> Workload {
+        Workload { name, metric, per, make: Box::new(make) }
+    }
+
     fn line(&self, times_ms: &[f64], threads: usize) -> (f64, f64, String) {
-        let scale = if self.metric == "us_per_op" { 1e3 / self.per } else { 1.0 };
-        let mut values: Vec<f64> = times_ms.iter().map(|t| t * scale).collect();
-        values.sort_by(f64::total_cmp);
+        let value = |t: f64| match self.metric {
+            "us_per_op" => t * 1e3 / self.per,
+            "ms" => t,
+            _ => self.per / t * 1e3,
+        };
+        let mut times = times_ms.to_vec();
+        times.sort_by(f64::total_cmp);
+        let values: Vec<f64> = times.into_iter().map(value).collect();
         let (best, median) = (values[0], (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0);
         let json = format!(
             r#"{{"framework":"{}","version":"{}","workload":"{}","metric":"{}","median":{median:.6},"min":{best:.6},"reps":{},"threads":{threads}}}"#,
@@ -80,10 +97,19 @@ fn framework() -> String {
 
 /// Runs the workloads that are asked for.
 pub(crate) fn run(options: &Options) -> ExitCode {
+    if options.first_result {
+        return match process::first_result() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(e) => {
+                eprintln!("{e}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     rushlight::set_num_threads(options.threads);
     let mut failed = false;
     let patterns: Vec<&str> = options.only.split(',').filter(|p| !p.is_empty()).collect();
-    let all = ops::workloads().into_iter().chain(train::workloads());
+    let all = ops::workloads().into_iter().chain(train::workloads()).chain(process::workloads());
     for workload in all.filter(|w| patterns.is_empty() || patterns.iter().any(|p| matches(p, w.name))) {
         if options.list {
             println!("{}", workload.name);
@@ -92,6 +118,16 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         let budget =
             options.budget.unwrap_or(if workload.name.starts_with("train/") || workload.name.starts_with("infer/") { 3.0 } else { 1.0 });
         rushlight::manual_seed(0);
+        if options.profile {
+            match (workload.make)().and_then(|mut job| profile(&mut job)) {
+                Ok(table) => println!("{}\n{table}", workload.name),
+                Err(e) => {
+                    failed = true;
+                    eprintln!("{}: failed: {e}", workload.name);
+                }
+            }
+            continue;
+        }
         match (workload.make)().and_then(|mut job| measure(&mut job, &Timing { budget })) {
             Ok(times) => {
                 let (best, median, json) = workload.line(&times, options.threads);
@@ -107,6 +143,14 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The table of one call, after ten.
+fn profile(job: &mut Job) -> Result<String> {
+    (0..10).try_for_each(|_| job())?;
+    let (done, seen) = rushlight::profile(job);
+    done?;
+    Ok(seen.table())
 }
 
 /// Shell-style: `*` stands for any text.

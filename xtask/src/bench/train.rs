@@ -1,5 +1,7 @@
-//! `train/*`: one step of training on a fixed batch.
+//! `train/*`, one step of training on a fixed batch, and `infer/*`.
 
+use rushlight::autograd::no_grad;
+use rushlight::nn::models::Gpt;
 use rushlight::prelude::*;
 use rushlight::vision::models::LeNet5;
 
@@ -16,22 +18,53 @@ pub(super) fn workloads() -> Vec<Workload> {
                 .add(ReLU::new())
                 .add(Linear::new(256, 10)?);
             let optimizer = Adam::new(net.parameters(), 1e-3).build()?;
-            step(net, optimizer, &[128, 784])
+            step(net, optimizer, Tensor::randn([128, 784], ())?, 10)
         }),
         Workload::ms("train/lenet5", || {
             let net = LeNet5::new(10)?;
             let optimizer = SGD::new(net.parameters(), 0.01).momentum(0.9).build()?;
-            step(net, optimizer, &[64, 1, 28, 28])
+            step(net, optimizer, Tensor::randn([64, 1, 28, 28], ())?, 10)
+        }),
+        Workload::ms("train/gpt_mini", || {
+            let net = Gpt::new(256, 256)?;
+            let optimizer = AdamW::new(net.parameters(), 3e-4).build()?;
+            step(net, optimizer, Tensor::randint(0, 256, [8, 128], ())?, 256)
+        }),
+        Workload::ms("train/lstm", || {
+            let net = LastState { lstm: LSTM::builder(128, 256).batch_first(true).build()?, head: Linear::new(256, 10)? };
+            let optimizer = Adam::new(net.parameters(), 1e-3).build()?;
+            step(net, optimizer, Tensor::randn([32, 64, 128], ())?, 10)
+        }),
+        Workload::per_second("infer/gpt_mini_generate", "tokens_per_s", 128.0, || {
+            let (net, prompt) = (Gpt::new(256, 256)?, Tensor::randint(0, 256, [1, 16], ())?);
+            net.eval();
+            Ok(Box::new(move || net.generate(&prompt, 128).map(drop)))
         }),
     ]
 }
 
-/// Clear gradients, forward, mean cross entropy of 10 classes, backward, update.
-fn step(net: impl Forward + 'static, mut optimizer: impl Optimizer + 'static, input: &[usize]) -> Result<Job> {
-    let (x, y) = (Tensor::randn(input, ())?, Tensor::randint(0, 10, input[0], ())?);
+/// An LSTM whose last hidden state is classified.
+#[derive(Module)]
+struct LastState {
+    lstm: LSTM,
+    head: Linear,
+}
+
+impl Forward for LastState {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (_, (h, _)) = self.lstm.forward_with(x, None)?;
+        self.head.forward(&h.select(0, -1)?)
+    }
+}
+
+/// Clear gradients, forward, mean cross entropy, backward, update. There is a target for each row of the net's last dimension.
+fn step(net: impl Forward + 'static, mut optimizer: impl Optimizer + 'static, x: Tensor, classes: i64) -> Result<Job> {
+    let shape = no_grad(|| net.forward(&x))?.shape().to_vec();
+    let rows: usize = shape[..shape.len() - 1].iter().product();
+    let y = Tensor::randint(0, classes, rows, ())?;
     Ok(Box::new(move || {
         optimizer.zero_grad();
-        net.forward(&x)?.cross_entropy(&y)?.backward()?;
+        net.forward(&x)?.reshape([rows, classes as usize])?.cross_entropy(&y)?.backward()?;
         optimizer.step()
     }))
 }
