@@ -4,7 +4,8 @@ mod common;
 
 use common::{check, uniform};
 use rushlight_autograd::grad;
-use rushlight_tensor::{Device, Result, Tensor};
+use rushlight_tensor::backend::op::RnnKind;
+use rushlight_tensor::{Device, Result, RnnStateWeights, Tensor, rnn};
 
 #[test]
 fn unary_functions() -> Result<()> {
@@ -193,4 +194,22 @@ fn normalisations() -> Result<()> {
         &|x| x[0].batch_norm_eval(&mean, &var, Some(&x[1]), Some(&x[2]), 0.1)?.square(),
         &[x(), uniform(&[4], 0.5, 2.0, 25), uniform(&[4], -1.0, 1.0, 26)],
     )
+}
+
+#[test]
+fn recurrent_layers() -> Result<()> {
+    for (kind, reverse) in [(RnnKind::Tanh, false), (RnnKind::Relu, true), (RnnKind::Gru, true), (RnnKind::Lstm, false)] {
+        let (l, n, hidden, states) = (3, 2, 2, kind.states());
+        let rows = kind.gates() * hidden;
+        let shapes = [vec![l, n, rows], vec![n, hidden], vec![n, hidden], vec![rows, hidden], vec![rows]];
+        let inputs = shapes.iter().zip(60..).enumerate().filter(|(i, _)| *i != 2 || states == 2);
+        let inputs: Vec<Tensor> = inputs.map(|(_, (shape, seed))| uniform(shape, -1.0, 1.0, seed)).collect();
+        let f = |x: &[Tensor]| {
+            let w = RnnStateWeights { weight: &x[1 + states], bias: Some(&x[2 + states]), projection: None };
+            let (y, last) = rnn(kind, &x[0], &x[1..=states], w, reverse)?;
+            Tensor::cat(&[y.reshape([l * n, hidden])?, last[states - 1].clone()], 0)
+        };
+        check(&format!("{kind:?}"), &f, &inputs)?;
+    }
+    Ok(())
 }

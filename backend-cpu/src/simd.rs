@@ -63,6 +63,19 @@ fn hardware() -> Level {
     Level::Portable
 }
 
+/// Asks for elements that will be used soon: for short runs far apart, which the hardware does not foresee. Any address will do.
+#[inline(always)]
+pub(crate) fn expect<T>(first: *const T, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for byte in (0..len * size_of::<T>()).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that the program can see, and never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(first.cast::<i8>().wrapping_add(byte)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (first, len);
+}
+
 /// Writes a function that runs the best copy of its body for this machine.
 ///
 /// `dispatch! { fn name<T: Bound>(arg: Type, ...) -> Ret = body_fn::<T>; }` calls `body_fn::<T, FMA>(arg, ...)`, an

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use rushlight_autograd::Autograd;
+use rushlight_nn::models::Gpt;
 use rushlight_nn::{
     AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, CrossEntropyLoss, Dropout, ELU, Embedding, Flatten, Forward, GELU, LeakyReLU, Linear,
     Loss, MSELoss, MaxPool2d, Module, NLLLoss, ReLU, Sequential, sequential,
@@ -186,5 +187,28 @@ fn losses_against_closed_forms() -> Result<()> {
     let none = MSELoss::builder().reduction(LossReduction::None).build()?;
     assert_eq!(values(&none.forward(&logits, &logits.add(2.0)?)?), [4.0; 6]);
     close(MSELoss::new().forward(&logits, &logits.add(2.0)?)?, 4.0);
+    Ok(())
+}
+
+/// What is generated with caches is what the whole sequence says at each of its places, and a cache takes tokens by any number at a time.
+#[test]
+fn generation() -> Result<()> {
+    let (gpt, prompt) =
+        seeded(3, || Ok((Gpt::builder(20, 100).width(16).heads(4).layers(2).build()?, Tensor::randint(0, 20, [2, 3], ())?)))?;
+    let all = gpt.generate(&prompt, 80)?;
+    let scores = gpt.forward(&all.narrow(1, 0, 82)?)?.detach();
+    assert_eq!(scores.narrow(1, 2, 80)?.argmax_dim(-1, false)?.to_vec::<i64>()?, all.narrow(1, 3, 80)?.to_vec::<i64>()?);
+
+    let mut caches = gpt.caches();
+    for (start, len) in [(0, 5), (5, 1), (6, 70), (76, 6)] {
+        let got = gpt.next(&all.narrow(1, start, len)?, &mut caches)?.detach();
+        assert!(got.allclose(&scores.select(1, start + len as isize - 1)?, 1e-4, 1e-5, false)?, "tokens from {start}");
+    }
+    assert_eq!(caches[0].len(), 82);
+    let e = gpt.next(&all.narrow(1, 0, 19)?, &mut caches).unwrap_err().to_string();
+    assert!(e.contains("101 tokens are more than its 100 positions"), "{e}");
+    let one = Tensor::zeros([1, 4, 1, 4], ())?;
+    assert!(caches[0].append(&one, &one).is_err());
+    assert_eq!(caches[0].len(), 82);
     Ok(())
 }

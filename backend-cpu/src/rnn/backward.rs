@@ -6,6 +6,7 @@ use rushlight_backend::op::RnnKind;
 use super::{COLUMNS, Problem, ROWS, Real, cells, known, part, shared};
 use crate::buffer::{CpuBuffer, typed_mut};
 use crate::gemm::{Bias, Output, Panels, Strided, product};
+use crate::simd::expect;
 use crate::threads::par_for;
 use crate::walk::Shared;
 
@@ -44,6 +45,18 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
         p.blocks(&panels, |panel, row, rows, unit, units| {
             let mut sums = [const { std::mem::MaybeUninit::<T>::uninit() }; ROWS * COLUMNS];
             let all = sums.as_mut_ptr().cast::<T>();
+            // Short runs of rows: asked for now, they are there when the product is done.
+            for place in t * n + row..t * n + row + rows {
+                for g in 0..p.kind.gates() {
+                    expect(dx.0.cast_const().wrapping_add(place * width + g * hidden + unit), units);
+                }
+                for g in 0..p.kind.reserve() {
+                    expect(made[made.len() - 1].as_ptr().wrapping_add((place * 4 + g) * hidden + unit), units);
+                }
+                for all in grads.iter().chain(&made[..p.kind.states()]) {
+                    expect(all.as_ptr().wrapping_add(place * hidden + unit), units);
+                }
+            }
             from_next(next, panel, row, rows, all);
             for i in 0..rows {
                 let (place, of_row) = (t * n + row + i, (row + i) * hidden + unit);

@@ -19,6 +19,7 @@ use crate::buffer::{CpuBuffer, Plain, alloc, cpu, typed, typed_mut};
 use crate::gemm::{Number, Panels, Strided};
 use crate::pointwise::exp::Exp;
 use crate::shape;
+use crate::simd::expect;
 use crate::threads::par_for;
 use crate::walk::Shared;
 
@@ -183,6 +184,15 @@ fn forward<T: Real>(p: &Problem<'_, T>, outputs: &mut [CpuBuffer]) -> Result<()>
                 let start = |t: usize| t * n * hidden;
                 let state = before.map_or(p.h0.as_ptr(), |t| y.0.add(start(t)).cast_const());
                 let all = sums.as_mut_ptr().cast::<T>();
+                // Short runs of rows: asked for now, they are there when the products are done.
+                for i in row..row + rows {
+                    for g in 0..gates {
+                        expect(p.x.as_ptr().wrapping_add((t * n + i) * width + g * hidden + unit), units);
+                    }
+                    for g in 0..p.kind.reserve() {
+                        expect(last.0.cast_const().wrapping_add(((t * n + i) * 4 + g) * hidden + unit), units);
+                    }
+                }
                 for (g, panels) in panels.iter().enumerate() {
                     panels.multiply(panel, rows, state.add(row * hidden), hidden as isize, all.add(g * ROWS * columns));
                 }

@@ -66,6 +66,17 @@ impl KeyValueCache {
         if l != of_values {
             return Err(Error::shape("KeyValueCache", format!("got {l} keys and {of_values} values")));
         }
+        if let Some(memory) = &self.memory {
+            for (held, new) in memory.iter().zip([key, value]) {
+                let but_length = |t: &Tensor| [t.shape()[0], t.shape()[1], t.shape()[3]];
+                if but_length(held) != but_length(new) || held.dtype() != new.dtype() || held.device() != new.device() {
+                    return Err(Error::shape(
+                        "KeyValueCache",
+                        format!("holds {}{:?}, got {}{:?}", held.dtype(), held.shape(), new.dtype(), new.shape()),
+                    ));
+                }
+            }
+        }
         let (start, end) = (self.len, self.len + l);
         let room = self.memory.as_ref().map_or(0, |m| m[0].shape()[2]);
         let [keys, values] = match self.memory.take() {

@@ -116,6 +116,16 @@ impl Tensor {
         if !(0.0..=1.0).contains(&dropout_p) {
             return Err(Error::value(op, format!("the dropout probability must lie in 0 to 1, got {dropout_p}")));
         }
+        // The usual case, without any of what follows.
+        if let (&[n, h, ..], &[nk, hk, ..], &[nv, hv, ..]) = (self.shape(), key.shape(), value.shape())
+            && self.dim() == 4
+            && (key.dim(), value.dim(), mask.is_none(), dropout_p) == (4, 4, true, 0.0)
+            && (nk, nv, hv) == (n, n, hk)
+            && (hk == h || enable_gqa)
+        {
+            let scale = scale.unwrap_or(1.0 / (self.size(-1)? as f64).sqrt());
+            return Ok(apply(Attention::Forward { scale, causal: is_causal }, [self, key, value])?.swap_remove(0));
+        }
         // All of them as [n, heads, .., ..]: dimensions in front are broadcast, and those that are too many become one.
         let front = |t: &Tensor| t.shape()[..t.dim() - kept].to_vec();
         let lead = broadcast_shapes(op, &[&front(self), &front(key), &front(value)])?;

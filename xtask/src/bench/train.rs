@@ -35,6 +35,11 @@ pub(super) fn workloads() -> Vec<Workload> {
             let optimizer = Adam::new(net.parameters(), 1e-3).build()?;
             step(net, optimizer, Tensor::randn([32, 64, 128], ())?, 10)
         }),
+        Workload::ms("infer/minilm_seq128_b1", || {
+            let (net, ids) = (Encoder::new()?, Tensor::randint(0, 30522, [1, 128], ())?);
+            net.eval();
+            Ok(Box::new(move || no_grad(|| net.embed(&ids)).map(drop)))
+        }),
         Workload::per_second("infer/gpt_mini_generate", "tokens_per_s", 128.0, || {
             let (net, prompt) = (Gpt::new(256, 256)?, Tensor::randint(0, 256, [1, 16], ())?);
             net.eval();
@@ -54,6 +59,37 @@ impl Forward for LastState {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (_, (h, _)) = self.lstm.forward_with(x, None)?;
         self.head.forward(&h.select(0, -1)?)
+    }
+}
+
+/// The encoder of BERT in the sizes of MiniLM-L6.
+#[derive(Module)]
+struct Encoder {
+    words: Embedding,
+    positions: Embedding,
+    segments: Embedding,
+    norm: LayerNorm,
+    layers: TransformerEncoder,
+}
+
+impl Encoder {
+    fn new() -> Result<Encoder> {
+        let (width, eps) = (384, 1e-12);
+        let layer = TransformerEncoderLayer::builder(width, 12).dim_feedforward(1536).dropout(0.0).activation(Activation::Gelu);
+        Ok(Encoder {
+            words: Embedding::new(30522, width)?,
+            positions: Embedding::new(512, width)?,
+            segments: Embedding::new(2, width)?,
+            norm: LayerNorm::builder(width).eps(eps).build()?,
+            layers: TransformerEncoder::new(layer.layer_norm_eps(eps).batch_first(true), 6)?,
+        })
+    }
+
+    /// The mean over the sequence, of length 1.
+    fn embed(&self, ids: &Tensor) -> Result<Tensor> {
+        let part = |table: &Embedding, len: usize| table.weight.tensor().narrow(0, 0, len);
+        let x = self.words.forward(ids)?.add(&part(&self.positions, ids.size(1)?)?)?.add(&part(&self.segments, 1)?)?;
+        self.layers.forward_with(&self.norm.forward(&x)?, Masks::default())?.mean_dim(1, false)?.normalize(2.0, 1, 1e-12)
     }
 }
 
