@@ -229,12 +229,12 @@ fn rnn() -> Result<()> {
                 if kind == RnnKind::Lstm {
                     inputs.push(normal(&[n, hidden], 42));
                 }
-                inputs.push(normal(&[rows, state], 43).div(3.0)?);
+                inputs.push(normal(&[rows, state], 43).div(12.0)?);
                 if bias {
                     inputs.push(normal(&[rows], 44));
                 }
                 if projection {
-                    inputs.push(normal(&[state, hidden], 45));
+                    inputs.push(normal(&[state, hidden], 45).div(12.0)?);
                 }
                 check(Rnn::Forward(layer), &inputs, kind.states(), inputs.len())?;
                 let results = apply(Rnn::Forward(layer), &inputs)?;
