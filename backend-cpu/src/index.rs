@@ -37,13 +37,11 @@ pub(crate) fn run(op: &Index, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Resul
     };
     if let (Index::Select { dim: 0 } | Index::Embedding { .. }, [x, index]) = (op, &*inputs)
         && rows::side_by_side(x.layout())
+        && let Some(storage) = with_word!(x.dtype(), W => rows::take::<W>(x, index, &outputs[0]))?
     {
-        match with_word!(x.dtype(), W => rows::take::<W>(x, index, &outputs[0]))? {
-            Some(storage) => return Ok(storage),
-            // The check below says which index is wrong.
-            None => {}
-        }
+        return Ok(storage);
     }
+    // Says which index is wrong, if one is.
     check(name, dim, &inputs[1], inputs[0].shape()[dim])?;
     match (op, inputs) {
         (Index::Select { .. }, [x, index]) => {

@@ -6,21 +6,25 @@ use crate::simd::dispatch;
 
 const LANES: usize = 32;
 
-/// Two sums over the elements of a row: of `a(i)` and of `b(i)`.
+/// Two sums over the elements of rows side by side: of what `f` makes of an element of each. (In whole chunks: with an index into each row the compiler
+/// checks bounds element by element, and nothing becomes vector code.)
 #[inline(always)]
-pub(super) fn two_sums<T: Exp>(n: usize, a: impl Fn(usize) -> T, b: impl Fn(usize) -> T) -> (f64, f64) {
-    let zero = T::narrow(0.0);
+pub(super) fn two_sums<T: Exp, const K: usize>(rows: [&[T]; K], f: impl Fn([T; K]) -> [T; 2]) -> (f64, f64) {
+    let (n, zero) = (rows[0].len(), T::narrow(0.0));
+    let parts = rows.map(|x| x[..n].as_chunks::<LANES>());
     let (mut sa, mut sb) = ([zero; LANES], [zero; LANES]);
-    let whole = n / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
+    for c in 0..n / LANES {
+        let chunk = parts.map(|p| &p.0[c]);
         for i in 0..LANES {
-            sa[i] = sa[i].plus(a(start + i));
-            sb[i] = sb[i].plus(b(start + i));
+            let [a, b] = f(std::array::from_fn(|k| chunk[k][i]));
+            sa[i] = sa[i].plus(a);
+            sb[i] = sb[i].plus(b);
         }
     }
-    for i in 0..n - whole {
-        sa[i] = sa[i].plus(a(whole + i));
-        sb[i] = sb[i].plus(b(whole + i));
+    for i in 0..n % LANES {
+        let [a, b] = f(std::array::from_fn(|k| parts[k].1[i]));
+        sa[i] = sa[i].plus(a);
+        sb[i] = sb[i].plus(b);
     }
     let mut half = LANES / 2;
     while half > 0 {
@@ -35,14 +39,10 @@ pub(super) fn two_sums<T: Exp>(n: usize, a: impl Fn(usize) -> T, b: impl Fn(usiz
 
 #[inline(always)]
 fn moments_body<T: Exp, const FMA: bool>(x: &[T], pivot: T) -> (f64, f64) {
-    two_sums(
-        x.len(),
-        |i| x[i].minus(pivot),
-        |i| {
-            let d = x[i].minus(pivot);
-            d.times(d)
-        },
-    )
+    two_sums([x], |[x]| {
+        let d = x.minus(pivot);
+        [d, d.times(d)]
+    })
 }
 
 dispatch! {
@@ -52,8 +52,7 @@ dispatch! {
 
 #[inline(always)]
 fn products_body<T: Exp, const FMA: bool>(g: &[T], x: &[T], mean: T) -> (f64, f64) {
-    let x = &x[..g.len()];
-    two_sums(g.len(), |i| g[i], |i| g[i].times(x[i].minus(mean)))
+    two_sums([g, x], |[g, x]| [g, g.times(x.minus(mean))])
 }
 
 dispatch! {

@@ -49,9 +49,7 @@ dispatch! {
 
 #[inline(always)]
 fn weighted_products_body<T: Exp, const FMA: bool>(g: &[T], x: &[T], w: &[T], mean: T) -> (f64, f64) {
-    let n = g.len();
-    let (x, w) = (&x[..n], &w[..n]);
-    two_sums(n, |i| g[i].times(w[i]), |i| g[i].times(w[i]).times(x[i].minus(mean)))
+    two_sums([g, x, w], |[g, x, w]| [g.times(w), g.times(w).times(x.minus(mean))])
 }
 
 dispatch! {

@@ -1,7 +1,7 @@
 //! Cumulative sums of floats.
 //!
-//! Running sums are kept in f64. Along a row, 16 elements are summed among themselves by vector instructions (in the tensor's dtype) and the sum so
-//! far is added; across rows, a strip of columns is summed side by side. A row longer than [`BLOCK`] is cut into blocks, whose sums come first.
+//! Running sums are kept in f64, one element after the other: some rows side by side, or a strip of columns. A row longer than [`BLOCK`] is cut into
+//! blocks, whose sums come first. Bound by the latency of an addition, which side by side is hidden (a vector's prefix sums took twice as long).
 
 use std::sync::Arc;
 
@@ -14,7 +14,9 @@ use crate::simd::dispatch;
 use crate::threads::par_for;
 use crate::walk::{Shared, par_pieces};
 
-/// Elements that vector instructions sum among themselves.
+/// Rows that are summed side by side: the most whose lines share a set of the first cache.
+const ROWS: usize = 4;
+/// Sums side by side in the total of a block.
 const LANES: usize = 16;
 /// Elements of a row that one task scans.
 const BLOCK: usize = 1 << 16;
@@ -24,43 +26,48 @@ const STRIP: usize = 512;
 pub(super) trait Float: Plain {
     fn wide(self) -> f64;
     fn narrow(wide: f64) -> Self;
-    fn plus(self, other: Self) -> Self;
-    /// Continues the sums of a row from `carry`, which is returned as it is after the row.
-    fn row(x: &[Self], out: &mut [Self], carry: f64, reverse: bool) -> f64;
     /// Adds a line to running sums and writes them.
     fn line(x: &[Self], sums: &mut [f64], out: &mut [Self]);
 }
 
+/// One element after the other, `R` rows side by side: the additions of one row wait for each other.
 #[inline(always)]
-fn row_body<T: Float, const FMA: bool>(x: &[T], out: &mut [T], mut carry: f64, reverse: bool) -> f64 {
-    let n = x.len();
-    let whole = n / LANES * LANES;
+fn rows_body<T: Float, const R: usize>(x: &[T], out: &mut [T], n: usize, carry: f64, reverse: bool) -> f64 {
+    let xs: [&[T]; R] = std::array::from_fn(|r| &x[r * n..][..n]);
+    let mut rest = out.chunks_exact_mut(n);
+    let mut outs: [&mut [T]; R] = std::array::from_fn(|_| rest.next().unwrap_or_default());
+    let mut sums = [carry; R];
+    let mut step = |k: usize| {
+        for r in 0..R {
+            sums[r] += xs[r][k].wide();
+        }
+        for r in 0..R {
+            outs[r][k] = T::narrow(sums[r]);
+        }
+    };
     if reverse {
-        for i in (0..n).rev() {
-            carry += x[i].wide();
-            out[i] = T::narrow(carry);
-        }
-        return carry;
+        (0..n).rev().for_each(&mut step)
+    } else {
+        (0..n).for_each(&mut step)
     }
-    for (x, out) in x[..whole].chunks_exact(LANES).zip(out[..whole].chunks_exact_mut(LANES)) {
-        let mut v = [T::default(); LANES];
-        v.copy_from_slice(x);
-        for shift in [1, 2, 4, 8] {
-            let before = v;
-            for i in shift..LANES {
-                v[i] = before[i].plus(before[i - shift]);
-            }
+    sums[R - 1]
+}
+
+fn row<T: Float>(x: &[T], out: &mut [T], carry: f64, reverse: bool) -> f64 {
+    rows_body::<T, 1>(x, out, x.len(), carry, reverse)
+}
+
+/// Whole rows of `n` elements.
+fn rows<T: Float>(x: &[T], out: &mut [T], n: usize, reverse: bool) {
+    for (x, out) in x.chunks(ROWS * n).zip(out.chunks_mut(ROWS * n)) {
+        if x.len() == ROWS * n {
+            rows_body::<T, ROWS>(x, out, n, 0.0, reverse);
+        } else {
+            x.chunks(n).zip(out.chunks_mut(n)).for_each(|(x, out)| {
+                row(x, out, 0.0, reverse);
+            });
         }
-        for (o, v) in out.iter_mut().zip(v) {
-            *o = T::narrow(carry + v.wide());
-        }
-        carry += v[LANES - 1].wide();
     }
-    for i in whole..n {
-        carry += x[i].wide();
-        out[i] = T::narrow(carry);
-    }
-    carry
 }
 
 #[inline(always)]
@@ -72,12 +79,6 @@ fn line_body<T: Float, const FMA: bool>(x: &[T], sums: &mut [f64], out: &mut [T]
 }
 
 dispatch! {
-    fn row32(x: &[f32], out: &mut [f32], carry: f64, reverse: bool) -> f64 = row_of_f32;
-}
-dispatch! {
-    fn row64(x: &[f64], out: &mut [f64], carry: f64, reverse: bool) -> f64 = row_of_f64;
-}
-dispatch! {
     fn line32(x: &[f32], sums: &mut [f64], out: &mut [f32]) = line_of_f32;
 }
 dispatch! {
@@ -85,11 +86,7 @@ dispatch! {
 }
 
 macro_rules! float {
-    ($t:ty, $row:ident = $row_body:ident, $line:ident = $line_body:ident) => {
-        #[inline(always)]
-        fn $row_body<const FMA: bool>(x: &[$t], out: &mut [$t], carry: f64, reverse: bool) -> f64 {
-            row_body::<$t, FMA>(x, out, carry, reverse)
-        }
+    ($t:ty, $line:ident = $line_body:ident) => {
         #[inline(always)]
         fn $line_body<const FMA: bool>(x: &[$t], sums: &mut [f64], out: &mut [$t]) {
             line_body::<$t, FMA>(x, sums, out)
@@ -103,21 +100,14 @@ macro_rules! float {
             fn narrow(wide: f64) -> $t {
                 wide as $t
             }
-            #[inline(always)]
-            fn plus(self, other: $t) -> $t {
-                self + other
-            }
-            fn row(x: &[$t], out: &mut [$t], carry: f64, reverse: bool) -> f64 {
-                $row(x, out, carry, reverse)
-            }
             fn line(x: &[$t], sums: &mut [f64], out: &mut [$t]) {
                 $line(x, sums, out)
             }
         }
     };
 }
-float!(f32, row32 = row_of_f32, line32 = line_of_f32);
-float!(f64, row64 = row_of_f64, line64 = line_of_f64);
+float!(f32, line32 = line_of_f32);
+float!(f64, line64 = line_of_f64);
 
 pub(super) fn run<T: Float>(lines: Lines, x: &Arg<'_>) -> Result<Storage> {
     let mut buffer = alloc::<T>(x.shape())?;
@@ -135,9 +125,7 @@ pub(super) fn run<T: Float>(lines: Lines, x: &Arg<'_>) -> Result<Storage> {
         columns(lines, data, out);
     } else if n <= BLOCK {
         par_pieces(out, n * (BLOCK / 2 / n).max(1), |start, out| {
-            for (i, row) in out.chunks_mut(n).enumerate() {
-                T::row(&data[start + i * n..][..n], row, 0.0, reverse);
-            }
+            rows(&data[start..][..out.len()], out, n, reverse);
         });
     } else {
         for (x, out) in data.chunks(n).zip(out.chunks_mut(n)) {
@@ -168,7 +156,7 @@ fn long<T: Float>(x: &[T], out: &mut [T], reverse: bool) {
         sums.iter_mut().for_each(&mut add)
     }
     par_pieces(out, BLOCK, |start, out| {
-        T::row(block(start / BLOCK), out, sums[start / BLOCK], reverse);
+        row(block(start / BLOCK), out, sums[start / BLOCK], reverse);
     });
 }
 
