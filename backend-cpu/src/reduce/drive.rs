@@ -14,6 +14,8 @@ use crate::walk::{Walk, par_pieces};
 
 /// Elements that are worth a task of their own.
 const GRAIN: usize = 32 * 1024;
+/// Parts of one result, at most.
+const MOST: usize = 32;
 
 /// Merges results pairwise as they come, so that rounding errors grow with the logarithm of their number: a binary counter whose digits
 /// are results of 1, 2, 4... parts.
@@ -124,7 +126,8 @@ impl<W: Wide> Job<'_, W> {
             return;
         }
         // Few results of many elements: parts of the elements are the tasks.
-        let per_task = (2 * GRAIN / row.len.min(BLOCK)).max(1);
+        // Long ones, where there are many: at the beginning of each the reading ahead starts anew.
+        let per_task = (2 * GRAIN / row.len.min(BLOCK)).max(units.div_ceil(MOST)).max(1);
         let tasks = units.div_ceil(per_task);
         let mut starts: SmallVec<[usize; 16]> = SmallVec::new();
         walk.rows(0..plan.outputs, |_, n, [offset]| starts.extend((0..n).map(|i| (offset + i as isize * step) as usize)));
