@@ -4,7 +4,8 @@
 
 use rushlight_autograd::{Autograd, BackwardOptions, grad_of};
 use rushlight_tensor::backend::op::{
-    Attention, CrossEntropy, GridMode, GridPadding, GridSample, Loss, LossReduction, Norm, Resample, Rnn, RnnKind, RnnLayer,
+    Attention, CrossEntropy, GridMode, GridPadding, GridSample, Loss, LossReduction, Norm, Pointwise, Resample, Rnn, RnnKind, RnnLayer,
+    Unary,
 };
 use rushlight_tensor::{DType, Device, Generator, Op, Result, Tensor, Tensors, apply, decompose};
 
@@ -158,6 +159,78 @@ fn cross_entropy() -> Result<()> {
                 check(op, &[normal(shape, 10), targets.clone()], 1, 1)?;
                 check(op, &[normal(shape, 10), targets, positive(&[shape[1]], 11)], 1, 1)?;
             }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn binary_cross_entropy() -> Result<()> {
+    for shape in [&[7][..], &[40, 300]] {
+        let inside = |seed| Tensor::uniform_with(0.05, 0.95, shape, DType::F64, &Generator::new(seed));
+        check(Loss::BinaryCrossEntropy, &[inside(12)?, inside(13)?], 1, 2)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn pointwise_gradients() -> Result<()> {
+    use Unary::*;
+    let (elu, leaky) = (Elu { alpha: 0.7 }, LeakyRelu { slope: 0.2 });
+    let (softplus, clamp) = (Softplus { beta: 2.0, threshold: 1.5 }, Clamp { min: 0.3, max: 0.6 });
+    for f in [
+        Neg,
+        Abs,
+        Sign,
+        Reciprocal,
+        Square,
+        Sqrt,
+        Rsqrt,
+        Exp,
+        Exp2,
+        Expm1,
+        Log,
+        Log2,
+        Log10,
+        Log1p,
+        Sin,
+        Cos,
+        Tan,
+        Asin,
+        Acos,
+        Atan,
+        Sinh,
+        Cosh,
+        Tanh,
+        Asinh,
+        Atanh,
+        Erf,
+        Erfc,
+        Floor,
+        Ceil,
+        Round,
+        Trunc,
+        Sigmoid,
+        LogSigmoid,
+        Relu,
+        Gelu,
+        GeluTanh,
+        Silu,
+        Mish,
+        Selu,
+        Relu6,
+        Hardsigmoid,
+        Hardswish,
+        elu,
+        leaky,
+        softplus,
+        clamp,
+    ] {
+        for shape in [&[][..], &[5, 7], &[70, 300]] {
+            // What is saved is the function's input or its output: all of them have these numbers among both.
+            let saved = Tensor::uniform_with(0.05, 0.95, shape, DType::F64, &Generator::new(14))?;
+            let saved = if f == LogSigmoid { saved.neg()? } else { saved };
+            check(Pointwise::UnaryGrad(f), &[normal(shape, 15), saved], 1, 2)?;
         }
     }
     Ok(())

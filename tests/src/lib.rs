@@ -19,3 +19,4 @@ pub mod pinned;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod sweep;

@@ -71,7 +71,10 @@ fn scale<T: Field>(a: &[T]) -> f64 {
 
 #[cfg(not(feature = "linalg"))]
 fn missing<T>() -> Result<T> {
-    Err(Error::unsupported("linalg", "eigenvalues and singular values: this program was built without the feature `linalg` of rushlight-tensor"))
+    Err(Error::unsupported(
+        "linalg",
+        "eigenvalues and singular values: this program was built without the feature `linalg` of rushlight-tensor",
+    ))
 }
 
 #[cfg(not(feature = "linalg"))]

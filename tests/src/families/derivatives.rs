@@ -14,7 +14,7 @@ use crate::golden::{Case, Decoder, Value};
 use crate::outcome::{CaseError, CaseResult};
 
 /// The tensors that lie at the argument paths of a field of the case (`grads`, `tangents`, ...).
-fn arguments(ctx: &Context<'_>, case: &Case, field: &str) -> CaseResult<Vec<(String, Tensor)>> {
+pub(crate) fn arguments(ctx: &Context<'_>, case: &Case, field: &str) -> CaseResult<Vec<(String, Tensor)>> {
     let decoder = Decoder::new(&ctx.family.store);
     case.entries(field)
         .map(|(path, _)| {
@@ -36,7 +36,7 @@ fn index(step: Option<&str>) -> Result<usize, String> {
 }
 
 /// The recorded cotangents that are not null, with the number of their output.
-fn cotangents(ctx: &Context<'_>, case: &Case) -> CaseResult<Vec<(usize, Tensor)>> {
+pub(crate) fn cotangents(ctx: &Context<'_>, case: &Case) -> CaseResult<Vec<(usize, Tensor)>> {
     let decoder = Decoder::new(&ctx.family.store);
     let given = case.list("cotangents").iter().enumerate().filter(|(_, c)| !c.is_null());
     given.map(|(i, c)| Ok((i, decoder.tensor(c)?))).collect()

@@ -3,10 +3,10 @@
 mod checkpoints;
 mod clip_ema;
 mod curves;
-mod derivatives;
+pub(crate) mod derivatives;
 mod errors;
 mod modules;
-mod ops;
+pub(crate) mod ops;
 mod optim;
 mod programs;
 mod promotion;

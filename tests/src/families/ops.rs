@@ -45,7 +45,7 @@ pub(super) fn tolerance(case: &Case) -> Tolerance {
 }
 
 /// Calls the operator on the recorded arguments: the flat results.
-pub(super) fn call(ctx: &Context<'_>, case: &Case, decoder: &Decoder<'_>) -> CaseResult<Vec<Value>> {
+pub(crate) fn call(ctx: &Context<'_>, case: &Case, decoder: &Decoder<'_>) -> CaseResult<Vec<Value>> {
     let mut args = Args::of(case, decoder)?;
     let mut flat = Vec::new();
     for value in ctx.registry.call(&case.op, &mut args)? {

@@ -1,0 +1,37 @@
+//! Every derivative rule against finite differences, the modes against each other, and second derivatives both ways.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rushlight_tests::golden::Golden;
+use rushlight_tests::sweep::{Verdict, sweep};
+
+/// Operators whose cases are off or refused, and why that is right.
+const ARGUED: &[(&str, &str)] = &[];
+
+/// Operators for which finite differences say nothing in any of their cases.
+const UNTRIED: &[&str] = &[];
+
+#[test]
+fn derivatives_fit_their_operators_and_each_other() {
+    let swept = sweep(&Golden::bundled(), 3).expect("the project's own cases can be read");
+    let argued: BTreeSet<&str> = ARGUED.iter().map(|(op, _)| *op).collect();
+    let (mut off, mut tried, mut wrong) = (Vec::new(), BTreeMap::<&str, bool>::new(), BTreeSet::new());
+    for s in &swept {
+        let tried = tried.entry(&s.op).or_default();
+        match &s.verdict {
+            Verdict::Holds { first, .. } => *tried |= first,
+            Verdict::Off(why) | Verdict::Refused(why) => {
+                wrong.insert(s.op.as_str());
+                if !argued.contains(s.op.as_str()) {
+                    off.push(format!("{}: {why}", s.id));
+                }
+            }
+        }
+    }
+    println!("{} cases of {} operators", swept.len(), tried.len());
+    assert!(off.is_empty(), "{} cases:\n{}", off.len(), off.join("\n"));
+    assert_eq!(argued.difference(&wrong).collect::<Vec<_>>(), [&""; 0], "argued for, but right");
+    let untried: Vec<&str> = tried.iter().filter(|(op, tried)| !**tried && !argued.contains(*op)).map(|(op, _)| *op).collect();
+    assert_eq!(untried, UNTRIED, "operators that no case tried");
+    assert!(tried.len() > 300, "{} operators", tried.len());
+}
