@@ -155,14 +155,14 @@ fn check_extremes<T: Element>(x: &Operand<T>, dim: usize) {
         for line in runs(shape, dim, false) {
             let mut best: Option<usize> = None;
             let at = |i: usize| number(x.at(&line[i]));
-            for i in 0..line.len() {
+            for (i, here) in line.iter().enumerate() {
                 // NaN wins, and the last of equals.
                 let takes = |b: usize| at(i).is_nan() || (!at(b).is_nan() && (at(i) == at(b) || at(i).partial_cmp(&at(b)) == Some(better)));
                 if best.is_none_or(takes) {
                     best = Some(i);
                 }
                 let b = best.unwrap();
-                let here = flat(shape, &line[i]);
+                let here = flat(shape, here);
                 assert!(same(number(values[here]), at(b)), "{kind:?} of {:?}", (0..=i).map(at).collect::<Vec<_>>());
                 assert_eq!(places[here], b as i64, "{kind:?} of {:?}", (0..=i).map(at).collect::<Vec<_>>());
             }

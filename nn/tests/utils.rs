@@ -1,6 +1,6 @@
 //! Hooks, summaries, parametrisations, pruning, folding; and the first examples of every course.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rushlight_autograd::Autograd;
 use rushlight_nn::utils::parametrizations::{SpectralNormOptions, spectral_norm, weight_norm};
@@ -12,6 +12,12 @@ use rushlight_nn::{
     Parameter, ReLU, functional, sequential, summary,
 };
 use rushlight_tensor::{DType, Device, Result, Tensor, manual_seed};
+
+/// Held by every test: they seed the default generator and draw from it.
+fn alone() -> MutexGuard<'static, ()> {
+    static DRAWS: Mutex<()> = Mutex::new(());
+    DRAWS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn keys(m: &impl Module) -> Vec<String> {
     m.state_dict().into_iter().map(|(k, _)| k).collect()
@@ -41,6 +47,7 @@ impl Forward for Scale {
 
 #[test]
 fn a_layer_of_ones_own() -> Result<()> {
+    let _alone = alone();
     let scale = Scale { by: Parameter::new(Tensor::new([2.0f32, 3.0])?)? };
     scale.forward(&Tensor::new([5.0f32, 7.0])?)?.sum()?.backward()?;
     close(&scale.by.grad().unwrap(), &[5.0, 7.0], 0.0);
@@ -50,6 +57,7 @@ fn a_layer_of_ones_own() -> Result<()> {
 
 #[test]
 fn modules_and_their_functions() -> Result<()> {
+    let _alone = alone();
     manual_seed(1);
     let x = Tensor::randn([3, 5], ())?;
     let layer = Linear::new(5, 4)?;
@@ -61,6 +69,7 @@ fn modules_and_their_functions() -> Result<()> {
 
 #[test]
 fn names_and_types() -> Result<()> {
+    let _alone = alone();
     let net = sequential![Linear::new(2, 3)?, sequential![ReLU::new(), Linear::new(3, 1)?]];
     let expected = [("", "Sequential"), ("0", "Linear"), ("1", "Sequential"), ("1.0", "ReLU"), ("1.1", "Linear")];
     assert_eq!(net.named_modules(), expected.map(|(n, t)| (n.to_string(), t)));
@@ -76,6 +85,7 @@ fn names_and_types() -> Result<()> {
 
 #[test]
 fn hooks_see_and_change_what_goes_by() -> Result<()> {
+    let _alone = alone();
     manual_seed(0);
     let layer = Hooked::new(Linear::new(3, 2)?);
     let (x, w) = (Tensor::randn([4, 3], ())?.requires_grad()?, layer.weight.tensor().detach());
@@ -130,6 +140,7 @@ fn hooks_see_and_change_what_goes_by() -> Result<()> {
 
 #[test]
 fn a_summary_of_lenet() -> Result<()> {
+    let _alone = alone();
     #[derive(Module)]
     struct Net {
         conv: Conv2d,
@@ -165,6 +176,7 @@ fn a_summary_of_lenet() -> Result<()> {
 
 #[test]
 fn weight_norm_keeps_the_weight_and_pytorchs_keys() -> Result<()> {
+    let _alone = alone();
     manual_seed(0);
     let layer = Linear::new(3, 4)?;
     let before = values(&layer.weight.tensor());
@@ -202,6 +214,7 @@ fn weight_norm_keeps_the_weight_and_pytorchs_keys() -> Result<()> {
 /// The numbers are PyTorch's for this seed.
 #[test]
 fn spectral_norm_is_pytorchs() -> Result<()> {
+    let _alone = alone();
     manual_seed(7);
     let layer = Linear::new(3, 4)?;
     spectral_norm(&layer.weight, SpectralNormOptions::default())?;
@@ -222,6 +235,7 @@ fn spectral_norm_is_pytorchs() -> Result<()> {
 /// The masks are PyTorch's for this seed.
 #[test]
 fn pruning_is_pytorchs() -> Result<()> {
+    let _alone = alone();
     manual_seed(3);
     let layer = Linear::new(4, 3)?;
     let mask = |l: &Linear| values(&l.get_buffer("weight_mask").unwrap().tensor());
@@ -254,6 +268,7 @@ fn pruning_is_pytorchs() -> Result<()> {
 
 #[test]
 fn batch_norms_fold_into_layers() -> Result<()> {
+    let _alone = alone();
     fn check<L: Forward + rushlight_nn::utils::FoldableLayer>(
         layer: L,
         bn: impl Forward + Module + rushlight_nn::utils::FoldableNorm,

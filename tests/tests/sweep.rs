@@ -6,10 +6,18 @@ use rushlight_tests::golden::Golden;
 use rushlight_tests::sweep::{Verdict, sweep};
 
 /// Operators whose cases are off or refused, and why that is right.
-const ARGUED: &[(&str, &str)] = &[];
+const ARGUED: &[(&str, &str)] = &[
+    ("logcumsumexp", "PyTorch's tangent divides by a sum to which it adds 1e-13"),
+    (
+        "nn.functional.ctc_loss",
+        "PyTorch's gradient is that of logits whose softmax the log-probabilities are, and has no derivative of its own",
+    ),
+    ("nn.functional.embedding", "the padding row has no gradient, and gradients may be divided by how often a row is used"),
+    ("nn.functional.hinge_embedding_loss", "the targets are differentiated too, and mean something only at 1 and -1"),
+];
 
-/// Operators for which finite differences say nothing in any of their cases.
-const UNTRIED: &[&str] = &[];
+/// Operators for which finite differences say nothing in any of their cases: arguments outside of the domain, where values are NaN or infinite.
+const UNTRIED: &[&str] = &["__rpow__", "special.entr"];
 
 #[test]
 fn derivatives_fit_their_operators_and_each_other() {
