@@ -176,7 +176,7 @@ fn binary_cross_entropy() -> Result<()> {
 #[test]
 fn pointwise_gradients() -> Result<()> {
     use Unary::*;
-    let (elu, leaky) = (Elu { alpha: 0.7 }, LeakyRelu { slope: 0.2 });
+    let (elu, celu, leaky) = (Elu { alpha: 0.7 }, Celu { alpha: 0.7 }, LeakyRelu { slope: 0.2 });
     let (softplus, clamp) = (Softplus { beta: 2.0, threshold: 1.5 }, Clamp { min: 0.3, max: 0.6 });
     for f in [
         Neg,
@@ -222,6 +222,7 @@ fn pointwise_gradients() -> Result<()> {
         Hardsigmoid,
         Hardswish,
         elu,
+        celu,
         leaky,
         softplus,
         clamp,

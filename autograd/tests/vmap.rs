@@ -4,11 +4,10 @@ use rushlight_autograd::{Autograd, BackwardOptions, Randomness, grad, grad_of, h
 use rushlight_tensor::backend::op::{
     Attention, Diagonal, Divisor, Index, Norm, Pool, PoolWindow, Scan, ScanKind, ScatterReduction, ShapeOp, Sort, Spatial,
 };
-use rushlight_tensor::{DType, ErrorKind, Op, PadMode, Result, Tensor, apply, manual_seed};
+use rushlight_tensor::{DType, ErrorKind, Generator, Op, PadMode, Result, Tensor, apply, manual_seed};
 
 fn random(seed: u64, shape: &[usize]) -> Tensor {
-    rushlight_tensor::manual_seed(seed);
-    Tensor::randn(shape, DType::F64).unwrap()
+    Tensor::randn_with(shape, DType::F64, &Generator::new(seed)).unwrap()
 }
 
 fn close(a: &Tensor, b: &Tensor) {
@@ -147,8 +146,7 @@ fn all(op: impl Into<Op>, x: &[Tensor]) -> Result<Tensor> {
 }
 
 fn places(seed: u64, shape: &[usize], below: i64) -> Tensor {
-    manual_seed(seed);
-    Tensor::randint(0, below, shape, ()).unwrap()
+    Tensor::randint_with(0, below, shape, (), &Generator::new(seed)).unwrap()
 }
 
 const ALL: [Option<isize>; 6] = [Some(0); 6];

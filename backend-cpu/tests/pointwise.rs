@@ -313,6 +313,7 @@ fn gradients_by_finite_differences() {
         Hardsigmoid,
         Hardswish,
         Elu { alpha: 0.7 },
+        Celu { alpha: 0.75 },
         LeakyRelu { slope: 0.1 },
         Softplus { beta: 1.5, threshold: 8.0 },
         Clamp { min: -1.0, max: 2.0 },

@@ -121,6 +121,10 @@ pub(super) fn float<T: Float>(f: Unary) -> Loop<T> {
             let below = g * (p[0] * v.exp::<FMA>());
             if v > T::c(0.0) { g } else { below }
         }),
+        Celu { .. } => simd!(FMA, |p, g, v| {
+            let below = g * (p[0] * p[1] * (v * p[1]).exp::<FMA>());
+            if v > T::c(0.0) { g } else { below }
+        }),
         LeakyRelu { .. } => simd!(FMA, |p, g, v| if v > T::c(0.0) { g } else { g * p[0] }),
         Softplus { .. } => simd!(FMA, |p, g, v| {
             let bv = v * p[0];

@@ -48,6 +48,8 @@ macro_rules! plain {
 pub(super) fn parameters(f: Unary) -> [f64; 2] {
     match f {
         Unary::Elu { alpha } => [alpha, 0.0],
+        // PyTorch's derivative has the reciprocal of alpha in single precision, whatever the dtype.
+        Unary::Celu { alpha } => [alpha, 1.0 / f64::from(alpha as f32)],
         Unary::LeakyRelu { slope } => [slope, 0.0],
         Unary::Softplus { beta, threshold } => [beta, threshold],
         // As in PyTorch, bounds that are NaN make everything NaN.
@@ -155,6 +157,10 @@ pub(super) fn float<T: Float>(f: Unary) -> Option<Loop<T, T>> {
         Hardswish => simd!(T, FMA, |p, x| x * clamp(x + T::c(3.0), T::c(0.0), T::c(6.0)) / T::c(6.0)),
         Elu { .. } => simd!(T, FMA, |p, x| {
             let below = p[0] * x.expm1::<FMA>();
+            if x > T::c(0.0) { x } else { below }
+        }),
+        Celu { .. } => simd!(T, FMA, |p, x| {
+            let below = p[0] * (x / p[0]).expm1::<FMA>();
             if x > T::c(0.0) { x } else { below }
         }),
         LeakyRelu { .. } => simd!(T, FMA, |p, x| if x > T::c(0.0) { x } else { x * p[0] }),

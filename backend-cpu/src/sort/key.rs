@@ -17,11 +17,40 @@ pub(super) trait Sortable: Plain {
     fn any_before(x: &[Self], flip: bool, limit: <Self::Word as Word>::Key) -> bool {
         any_before_body::<Self, false>(x, flip, limit)
     }
+    /// The first key (of the complements, if `flip`) of each of the lanes among which a row of at least [`LANES`] elements is dealt out.
+    fn firsts(x: &[Self], flip: bool) -> [<Self::Word as Word>::Key; LANES] {
+        firsts_body::<Self, false>(x, flip)
+    }
 }
+
+/// The lanes of [`Sortable::firsts`].
+pub(super) const LANES: usize = 64;
 
 #[inline(always)]
 fn any_before_body<T: Sortable, const FMA: bool>(x: &[T], flip: bool, limit: <T::Word as Word>::Key) -> bool {
     x.iter().fold(false, |any, x| any | ((if flip { !x.key() } else { x.key() }) < limit))
+}
+
+#[inline(always)]
+fn firsts_body<T: Sortable, const FMA: bool>(x: &[T], flip: bool) -> [<T::Word as Word>::Key; LANES] {
+    let key = |x: T| if flip { !x.key() } else { x.key() };
+    let mut firsts = std::array::from_fn(|i| key(x[i]));
+    for chunk in x[LANES..].chunks_exact(LANES) {
+        for (first, &x) in firsts.iter_mut().zip(chunk) {
+            let key = key(x);
+            *first = if key < *first { key } else { *first };
+        }
+    }
+    firsts
+}
+
+#[inline(always)]
+fn firsts_f32_body<const FMA: bool>(x: &[f32], flip: bool) -> [u32; LANES] {
+    firsts_body::<f32, FMA>(x, flip)
+}
+
+dispatch! {
+    fn firsts_f32(x: &[f32], flip: bool) -> [u32; LANES] = firsts_f32_body;
 }
 
 #[inline(always)]
@@ -42,6 +71,8 @@ pub(super) trait Word: Copy + Ord + Default + Send + Sync + 'static {
     fn new(key: Self::Key, place: usize) -> Self;
     fn key(self) -> Self::Key;
     fn place(self) -> usize;
+    /// The next key, if there is one.
+    fn after(key: Self::Key) -> Option<Self::Key>;
     /// `RADIX_BITS` bits of the key from this one on.
     fn digit(self, from: u32) -> usize;
 }
@@ -65,6 +96,10 @@ impl Word for u64 {
         self as u32 as usize
     }
     #[inline(always)]
+    fn after(key: u32) -> Option<u32> {
+        key.checked_add(1)
+    }
+    #[inline(always)]
     fn digit(self, from: u32) -> usize {
         (self >> (32 + from)) as usize & ((1 << RADIX_BITS) - 1)
     }
@@ -84,6 +119,10 @@ impl Word for u128 {
     #[inline(always)]
     fn place(self) -> usize {
         self as u64 as usize
+    }
+    #[inline(always)]
+    fn after(key: u64) -> Option<u64> {
+        key.checked_add(1)
     }
     #[inline(always)]
     fn digit(self, from: u32) -> usize {
@@ -150,5 +189,8 @@ impl Sortable for f32 {
     }
     fn any_before(x: &[f32], flip: bool, limit: u32) -> bool {
         any_before_f32(x, flip, limit)
+    }
+    fn firsts(x: &[f32], flip: bool) -> [u32; LANES] {
+        firsts_f32(x, flip)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rushlight_backend::op::{Rank, Sort};
 use rushlight_backend::{Arg, DType, Error, Meta, Result, Storage, Storages, bf16, f16};
 
-use self::key::{Sortable, Word};
+use self::key::{LANES, Sortable, Word};
 use crate::buffer::{Bool, alloc, cpu, typed, typed_mut};
 use crate::shape::{contiguous, words};
 use crate::walk::par_pieces;
@@ -160,12 +160,23 @@ fn cut<W: Word>(words: &mut Vec<W>, k: usize) {
     words.truncate(k);
 }
 
-/// Elements among which the `k` first are: those that come before the last of the best seen so far.
+/// A key before which at least `k` elements of a row come, if that is found out fast: behind the k-th of the firsts of all lanes.
+fn bound<T: Sortable>(x: &[T], k: usize, largest: bool) -> Option<<T::Word as Word>::Key> {
+    if k == 0 || k > LANES / 2 || x.len() < 2 * LANES {
+        return None;
+    }
+    let mut firsts = T::firsts(x, largest);
+    T::Word::after(*firsts.select_nth_unstable(k - 1).1)
+}
+
+/// Elements among which the `k` first are: those that come before a bound, or before the last of the best seen so far.
+///
+/// Limited by the two looks at every element, and for short rows by the few that are kept.
 fn candidates<T: Sortable>(x: &[T], k: usize, largest: bool, words: &mut Vec<T::Word>) {
-    const CHUNK: usize = 64;
+    const CHUNK: usize = 32;
     words.clear();
     let key = |x: T| if largest { !x.key() } else { x.key() };
-    let mut limit = None;
+    let mut limit = bound(x, k, largest);
     for (c, chunk) in x.chunks(CHUNK).enumerate() {
         if limit.is_some_and(|l| !T::any_before(chunk, largest, l)) {
             continue;

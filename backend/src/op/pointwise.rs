@@ -94,6 +94,10 @@ pub enum Unary {
     Elu {
         alpha: f64,
     },
+    /// `x` for positive x, else `alpha * (exp(x / alpha) - 1)`.
+    Celu {
+        alpha: f64,
+    },
     /// `x` for positive x, else `slope * x`.
     LeakyRelu {
         slope: f64,
@@ -233,6 +237,7 @@ impl Unary {
         Hardsigmoid => "hardsigmoid",
         Hardswish => "hardswish",
         Elu { .. } => "elu",
+        Celu { .. } => "celu",
         LeakyRelu { .. } => "leaky_relu",
         Softplus { .. } => "softplus",
         Clamp { .. } => "clamp",

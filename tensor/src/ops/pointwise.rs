@@ -335,6 +335,17 @@ impl Tensor {
         unary(Unary::Elu { alpha }, Input::Ref(self))
     }
 
+    /// `x` for positive x, else `alpha * (exp(x / alpha) - 1)`. PyTorch's default alpha is 1.
+    ///
+    /// # Errors
+    /// If alpha is 0 or the tensor is not of floats.
+    pub fn celu(&self, alpha: f64) -> Result<Tensor> {
+        if alpha == 0.0 {
+            return Err(Error::value("celu", "alpha must not be 0"));
+        }
+        unary(Unary::Celu { alpha }, Input::Ref(self))
+    }
+
     /// `x` for positive x, else `slope * x`. PyTorch's default slope is 0.01.
     ///
     /// # Errors
@@ -500,6 +511,12 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
         Elu { alpha } => {
             let x = input()?;
             let low = x.clamp(None, 0.0)?.exp()?.mul(alpha)?;
+            x.gt(0)?.where_(1.0, &low)?.to_dtype(x.dtype())?
+        }
+        Celu { alpha } => {
+            // PyTorch has the reciprocal in single precision here, whatever the dtype.
+            let (x, n) = (input()?, 1.0 / f64::from(alpha as f32));
+            let low = x.clamp(None, 0.0)?.mul(n)?.exp()?.mul(alpha * n)?;
             x.gt(0)?.where_(1.0, &low)?.to_dtype(x.dtype())?
         }
         LeakyRelu { slope } => {

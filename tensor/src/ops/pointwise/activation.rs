@@ -47,19 +47,6 @@ impl Tensor {
         self.masked_fill(&self.le(threshold)?, value)
     }
 
-    /// x for positive x, else `alpha (exp(x / alpha) - 1)`. PyTorch's default alpha is 1.
-    ///
-    /// # Errors
-    /// If alpha is 0 or the tensor is not of floats.
-    pub fn celu(&self, alpha: f64) -> Result<Tensor> {
-        if alpha == 0.0 {
-            return Err(Error::value("celu", "alpha must not be 0"));
-        }
-        let positive = self.gt(0)?;
-        let low = self.masked_fill(&positive, 0)?.div(alpha)?.expm1()?.mul(alpha)?;
-        positive.where_(self, &low)
-    }
-
     /// x for positive x, else `weight x`, with one weight, or one for each channel (dimension 1).
     ///
     /// # Errors
