@@ -65,7 +65,7 @@ fn main() -> Result<()> {
     // Vectors of length 1: their products are cosines.
     let alike = vectors.matmul(&vectors.t()?)?.to_vec::<f32>()?;
     for (row, sentence) in alike.chunks(sentences.len()).zip(&sentences) {
-        println!("{}  {sentence}", row.iter().map(|x| format!("{x:6.3}")).collect::<String>());
+        println!("{}  {sentence}", row.iter().map(|x| format!("{x:7.3}")).collect::<String>());
     }
     Ok(())
 }
