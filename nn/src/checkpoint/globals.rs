@@ -109,8 +109,11 @@ pub(super) fn storage(arena: &mut Arena, id: Id) -> Parsed<StorageRef> {
         return Err(wrong());
     }
     // Legacy files add a view of another storage, which has long been None.
-    if rest.iter().any(|&r| !matches!(arena.get(r), Node::None)) {
-        return Err("a storage that is a view of another".to_string());
+    match rest {
+        [] => {}
+        &[view] if matches!(arena.get(view), Node::None) => {}
+        [_] => return Err("a storage that is a view of another".to_string()),
+        _ => return Err(wrong()),
     }
     let Node::Global(Global::Storage(dtype)) = arena.get(class) else { return Err(wrong()) };
     let (dtype, count) = (*dtype, arena.int(count).map_err(|_| wrong())?);

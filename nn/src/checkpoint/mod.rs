@@ -16,6 +16,7 @@
 //! A file that is loaded runs no code: pickles are read by a small machine of ours that knows tensors and plain values, and anything else is an error.
 
 mod globals;
+mod integer;
 mod pickle;
 mod read;
 #[cfg(test)]

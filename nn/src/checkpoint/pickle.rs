@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::globals::{self, Global};
+use super::integer::{self, decimal, integer};
 use super::zip::Parsed;
 
 /// The number of a value in the arena.
@@ -55,8 +56,11 @@ pub(super) struct TensorRef {
     pub(super) neg: bool,
 }
 
-/// The most bytes of an integer: Python's have no end, ours that are worth keeping do.
-const LONGEST: usize = 1024;
+/// The bytes that a file of so many may come to where parts of it are copied. A byte can make a value (of about 40), so that whatever is not shared has a
+/// place; the rest, which the smallest file has as well, is made in a fraction of a second.
+pub(super) fn budget(file: usize) -> usize {
+    (16 << 20) + 64 * file
+}
 
 /// What a run has made.
 pub(super) struct Arena {
@@ -126,7 +130,7 @@ pub(super) struct Machine<'a> {
 
 /// Runs a pickle at the start of the bytes: the arena, the value, and how many bytes it took.
 pub(super) fn run(bytes: &[u8]) -> Parsed<(Arena, Id, usize)> {
-    let arena = Arena { nodes: Vec::new(), budget: (64 << 20) + 16 * bytes.len() };
+    let arena = Arena { nodes: Vec::new(), budget: budget(bytes.len()) };
     let mut m = Machine { bytes, at: 0, arena, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     loop {
         let at = m.at;
@@ -187,7 +191,8 @@ impl<'a> Machine<'a> {
     /// What lies above the last mark.
     fn above_mark(&mut self) -> Parsed<Vec<Id>> {
         let mark = self.marks.pop().ok_or("a mark is missing")?;
-        Ok(self.stack.split_off(mark))
+        // A vector of their own: `split_off` can hand on all that the stack has ever reserved.
+        Ok(self.stack.drain(mark..).collect())
     }
 
     fn str(&mut self, n: usize) -> Parsed<()> {
@@ -201,7 +206,7 @@ impl<'a> Machine<'a> {
     }
 
     fn long(&mut self, n: usize) -> Parsed<()> {
-        if n > LONGEST {
+        if n > integer::LONGEST {
             return Err(format!("an integer of {n} bytes"));
         }
         let bytes = self.take(n)?;
@@ -459,67 +464,6 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// An integer of little-endian bytes in two's complement.
-fn integer(bytes: &[u8]) -> Node {
-    let negative = bytes.last().is_some_and(|b| b & 0x80 != 0);
-    if bytes.len() <= 8 {
-        let mut whole = [if negative { 0xff } else { 0 }; 8];
-        whole[..bytes.len()].copy_from_slice(bytes);
-        return Node::Int(i64::from_le_bytes(whole));
-    }
-    // The magnitude in words of 32 bits, the least significant first.
-    let fill = if negative { 0xff } else { 0 };
-    let word = |part: &[u8]| u32::from_le_bytes(std::array::from_fn(|i| part.get(i).copied().unwrap_or(fill)));
-    let mut words: Vec<u32> = bytes.chunks(4).map(word).collect();
-    if negative {
-        // The complement plus one.
-        let mut carry = true;
-        for w in &mut words {
-            (*w, carry) = (!*w).overflowing_add(u32::from(carry));
-        }
-    }
-    // Divided by a thousand million again and again.
-    let mut groups = Vec::new();
-    while words.iter().any(|&w| w != 0) {
-        let mut rest = 0u64;
-        for w in words.iter_mut().rev() {
-            let whole = rest << 32 | u64::from(*w);
-            (*w, rest) = ((whole / 1_000_000_000) as u32, whole % 1_000_000_000);
-        }
-        groups.push(rest);
-    }
-    let mut text = if negative { "-".to_string() } else { String::new() };
-    text += &groups.pop().unwrap_or(0).to_string();
-    groups.iter().rev().for_each(|g| text += &format!("{g:09}"));
-    text.parse().map_or(Node::Big(text), Node::Int)
-}
-
-/// The bytes of an integer in decimal digits, in two's complement: the inverse of [`integer`].
-pub(super) fn integer_bytes(digits: &str) -> Vec<u8> {
-    let (negative, digits) = digits.strip_prefix('-').map_or((false, digits), |d| (true, d));
-    let mut bytes = vec![0u8];
-    for digit in digits.bytes().filter(u8::is_ascii_digit) {
-        let mut carry = u32::from(digit - b'0');
-        for b in &mut bytes {
-            let whole = u32::from(*b) * 10 + carry;
-            (*b, carry) = (whole as u8, whole >> 8);
-        }
-        if carry > 0 {
-            bytes.push(carry as u8);
-        }
-    }
-    if bytes.last().is_some_and(|b| b & 0x80 != 0) {
-        bytes.push(0);
-    }
-    if negative {
-        let mut carry = true;
-        for b in &mut bytes {
-            (*b, carry) = (!*b).overflowing_add(u8::from(carry));
-        }
-    }
-    bytes
-}
-
 /// A string of protocol 0, in which `\\u` and four hexadecimal digits, or `\\U` and eight, are characters.
 fn unescaped(text: &str) -> Parsed<String> {
     let mut parts = text.split('\\');
@@ -541,16 +485,4 @@ fn unescaped(text: &str) -> Parsed<String> {
         out.push_str(&part[digits + 1..]);
     }
     Ok(out)
-}
-
-/// An integer in decimal digits.
-fn decimal(text: &str) -> Parsed<Node> {
-    if let Ok(i) = text.parse() {
-        return Ok(Node::Int(i));
-    }
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || digits.len() > 3 * LONGEST || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err("an integer that is none".to_string());
-    }
-    Ok(Node::Big(text.to_string()))
 }

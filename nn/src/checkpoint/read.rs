@@ -58,7 +58,7 @@ fn zipped(bytes: &[u8], map: MapLocation<'_>) -> Parsed<Value> {
     let data = archive.read(&format!("{root}/data.pkl"))?;
     let (arena, top, _) = pickle::run(data)?;
     let storages = InArchive { root: root.clone(), archive };
-    Reader::new(&arena, &storages, map, data.len()).value(top)
+    Reader::new(&arena, &storages, map, bytes.len()).value(top)
 }
 
 struct Behind<'a>(HashMap<String, &'a [u8]>);
@@ -75,20 +75,20 @@ fn legacy(bytes: &[u8], map: MapLocation<'_>) -> Parsed<Value> {
     let mut next = || {
         let (arena, top, used) = pickle::run(&bytes[at..])?;
         at += used;
-        Parsed::Ok((arena, top, used))
+        Parsed::Ok((arena, top))
     };
     let no_file = || "neither a zip archive nor PyTorch's older format".to_string();
-    let (arena, top, _) = next().map_err(|e| format!("{}: {e}", no_file()))?;
+    let (arena, top) = next().map_err(|e| format!("{}: {e}", no_file()))?;
     if !matches!(arena.get(top), Node::Big(n) if n == MAGIC) {
         return Err(no_file());
     }
-    let (arena, top, _) = next()?;
+    let (arena, top) = next()?;
     if arena.int(top) != Ok(1001) {
         return Err("another version of PyTorch's older format".to_string());
     }
     next()?;
-    let (arena, top, used) = next()?;
-    let (keys, list, _) = next()?;
+    let (arena, top) = next()?;
+    let (keys, list) = next()?;
     let known = arena.storages();
     let mut storages = HashMap::new();
     for &key in keys.items(list)? {
@@ -105,7 +105,7 @@ fn legacy(bytes: &[u8], map: MapLocation<'_>) -> Parsed<Value> {
         at += 8 + data.len();
     }
     let storages = Behind(storages);
-    Reader::new(&arena, &storages, map, used).value(top)
+    Reader::new(&arena, &storages, map, bytes.len()).value(top)
 }
 
 /// Makes values of the arena's.
@@ -120,8 +120,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(arena: &'a Arena, storages: &'a dyn Storages, map: MapLocation<'a>, pickle: usize) -> Reader<'a> {
-        Reader { arena, storages, map, loaded: HashMap::new(), budget: (64 << 20) + 16 * pickle }
+    fn new(arena: &'a Arena, storages: &'a dyn Storages, map: MapLocation<'a>, file: usize) -> Reader<'a> {
+        Reader { arena, storages, map, loaded: HashMap::new(), budget: pickle::budget(file) }
     }
 
     fn value(&mut self, id: Id) -> Parsed<Value> {
@@ -227,6 +227,10 @@ impl<'a> Reader<'a> {
     fn tensor(&mut self, t: &TensorRef) -> Parsed<Tensor> {
         let text = |e: Error| e.to_string();
         let view = self.view(t)?;
+        // These are computed, element by element, and a view can show few elements many times.
+        if t.conj || t.neg {
+            self.spend(view.numel().saturating_mul(t.dtype.size()))?;
+        }
         let view = if t.conj { view.conj().map_err(text)? } else { view };
         if t.neg { view.neg().map_err(text) } else { Ok(view) }
     }

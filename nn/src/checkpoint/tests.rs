@@ -104,7 +104,7 @@ fn values_that_contain_themselves_are_refused() -> Result<()> {
 
 #[test]
 fn integers_of_any_length_come_back() -> Result<()> {
-    let nines = "9".repeat(700);
+    let nines = "9".repeat(2465);
     for digits in
         ["9223372036854775808", "-9223372036854775809", "18446744073709551616", "-340282366920938463463374607431768211456", &nines]
     {
@@ -113,6 +113,12 @@ fn integers_of_any_length_come_back() -> Result<()> {
     }
     let back = load_bytes(&to_bytes(&Value::Big("-9223372036854775808".to_string()))?)?;
     assert!(matches!(back, Value::Int(i64::MIN)), "{back:?}");
+    // Decimal digits of the oldest protocol: zeros in front mean nothing, and what is read can be written and read again.
+    let file = to_bytes(&Value::None)?;
+    let back = load_bytes(&with_pickle(&file, b"L-00018446744073709551616L\n."))?;
+    assert!(matches!(&back, Value::Big(d) if d == "-18446744073709551616"), "{back:?}");
+    assert!(load_bytes(&with_pickle(&file, format!("I{nines}\n.").as_bytes()))?.same(&Value::Big(nines.clone()))?);
+    assert!(load_bytes(&with_pickle(&file, format!("I{nines}9\n.").as_bytes())).is_err());
     Ok(())
 }
 
@@ -168,6 +174,33 @@ fn small_files_do_not_become_large() -> Result<()> {
     pickle.extend(b"t.");
     let error = load_bytes(&with_pickle(&file, &pickle)).unwrap_err().to_string();
     assert!(error.contains("larger than the file"), "{error}");
+    // Lists of ten times the one before, as deep as it goes.
+    let mut pickle = b"\x80\x02]q\x00".to_vec();
+    for depth in 0..40u8 {
+        pickle.extend(b"](");
+        (0..10).for_each(|_| pickle.extend([b'h', depth]));
+        pickle.extend([b'e', b'q', depth + 1]);
+    }
+    pickle.push(b'.');
+    let start = std::time::Instant::now();
+    let error = load_bytes(&with_pickle(&file, &pickle)).unwrap_err().to_string();
+    assert!(error.contains("larger than the file"), "{error}");
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    // A persistent id of very many parts, looked at again and again.
+    let mut pickle = b"\x80\x02(((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x00".to_vec();
+    pickle.extend([b'N'; 200_000]);
+    pickle.extend(b"tq\x00");
+    pickle.extend(b"h\x00Q".repeat(200_000));
+    pickle.extend(b"tt.");
+    let error = load_bytes(&with_pickle(&file, &pickle)).unwrap_err().to_string();
+    assert!(error.contains("no storage"), "{error}");
+    // Small lists made above where a large one has been.
+    let mut pickle = b"\x80\x02(".to_vec();
+    pickle.extend([b'N'; 100_000]);
+    pickle.push(b'1');
+    pickle.extend(b"(Nl0".repeat(20_000));
+    pickle.extend(b"N.");
+    assert!(load_bytes(&with_pickle(&file, &pickle))?.same(&Value::None)?);
     // Entries of an archive that share their bytes.
     let mut writer = Writer::default();
     writer.add("archive/data.pkl", b"N.");
@@ -180,6 +213,23 @@ fn small_files_do_not_become_large() -> Result<()> {
     }
     assert!(load_bytes(&once).is_ok());
     assert!(load_bytes(&larger).unwrap_err().to_string().contains("larger than the file"));
+    Ok(())
+}
+
+/// Negatives and conjugates are computed when a file is read: an expanded one must not make much of a few bytes.
+#[test]
+fn expanded_negatives_are_refused_where_they_are_large() -> Result<()> {
+    let one = to_bytes(&Value::from(Tensor::ones((), DType::F32)?))?;
+    let negative = |count: i32| {
+        let mut pickle = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n".to_vec();
+        pickle.extend(b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQK\x00(J");
+        pickle.extend(count.to_le_bytes());
+        pickle.extend(b"t(K\x00t\x89ccollections\nOrderedDict\n)R}X\x03\x00\x00\x00neg\x88stR.");
+        with_pickle(&one, &pickle)
+    };
+    assert!(load_bytes(&negative(1000))?.same(&Value::from(Tensor::full(1000, -1.0f32, ())?))?);
+    let error = load_bytes(&negative(100_000_000)).unwrap_err().to_string();
+    assert!(error.contains("larger than the file"), "{error}");
     Ok(())
 }
 

@@ -7,14 +7,14 @@ use rushlight_tensor::{DType, Error, Result, Tensor};
 
 use super::Value;
 use super::globals::storage_class;
-use super::pickle::integer_bytes;
+use super::integer::integer_bytes;
 use super::zip::Writer;
 
 /// The value as a file.
 pub(super) fn file(value: &Value) -> Result<Vec<u8>> {
     let mut memory = HashMap::new();
     survey(value, &mut memory)?;
-    let mut pickle = Pickle { out: vec![0x80, 2], memory, storages: Vec::new() };
+    let mut pickle = Pickle { out: vec![0x80, 2], memory, storages: Vec::new(), places: HashMap::new() };
     pickle.value(value)?;
     pickle.out.push(b'.');
     let mut zip = Writer::default();
@@ -77,7 +77,12 @@ struct Pickle {
     memory: HashMap<usize, Memory>,
     /// The storages so far: the memory of a tensor, whole or only its elements.
     storages: Vec<(Tensor, bool)>,
+    /// Where they stand.
+    places: HashMap<Place, usize>,
 }
+
+/// Memory, and what of it: `None` for all, else a dtype, an offset, sizes and strides.
+type Place = (usize, Option<(DType, usize, Vec<usize>, Vec<isize>)>);
 
 impl Pickle {
     fn global(&mut self, module: &str, name: &str) {
@@ -173,8 +178,8 @@ impl Pickle {
         let t = t.with_trace(None);
         // Memory of which most belongs to no tensor is not worth a place in the file.
         let whole = self.memory.get(&address(&t)).is_some_and(|m| m.whole && t.storage().bytes() <= m.bytes);
-        let known = |(s, w): &(Tensor, bool)| if whole { *w && address(s) == address(&t) } else { !*w && s.is_same(&t) };
-        let key = self.storages.iter().position(known).unwrap_or_else(|| {
+        let part = || (t.dtype(), t.layout().offset(), t.shape().to_vec(), t.layout().strides().to_vec());
+        let key = *self.places.entry((address(&t), (!whole).then(part))).or_insert_with(|| {
             self.storages.push((t.clone(), whole));
             self.storages.len() - 1
         });
