@@ -27,7 +27,7 @@ impl Tensor {
         let mut all = Named::new();
         for i in 0..archive.len() {
             let mut file = archive.by_index(i).map_err(bad)?;
-            let name = file.name().to_string();
+            let name = file.name().map_err(bad)?.to_string();
             let Some(key) = name.strip_suffix(".npy") else { return Err(bad(format!("{name:?} is no .npy file"))) };
             // The sizes that an archive names may be false: memory grows with what is really there.
             let mut data = Vec::new();
