@@ -37,7 +37,7 @@ impl Either {
 }
 
 fn missing(name: &str, value: &Value) -> CaseError {
-    CaseError::Missing(format!("argument `{name}` as {}", value.kind()))
+    CaseError::Kind(format!("argument `{name}` as {}", value.kind()))
 }
 
 /// The wrong sort of value for a Rust type. A string or a float where an integer is wanted cannot be written at all; a tensor or a list might be
@@ -95,6 +95,11 @@ impl Args {
     /// The argument with this name, never one by position.
     pub fn take_named(&mut self, name: &str) -> Option<Value> {
         self.named.remove(name)
+    }
+
+    /// The argument with this name without taking it, never one by position.
+    pub fn peek_named(&self, name: &str) -> Option<&Value> {
+        self.named.get(name)
     }
 
     /// The next argument without taking it.
@@ -364,7 +369,7 @@ impl Args {
     /// # Errors
     /// If it is something else.
     pub fn ints(&mut self, name: &str) -> CaseResult<Vec<isize>> {
-        self.opt_ints(name)?.ok_or_else(|| CaseError::Missing(format!("a call without `{name}`")))
+        self.opt_ints(name)?.ok_or_else(|| CaseError::Kind(format!("a call without `{name}`")))
     }
 
     /// Sizes as Tensor's methods take them: a list, or all remaining arguments one by one.

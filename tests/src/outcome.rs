@@ -18,6 +18,8 @@ pub enum Outcome {
 pub enum CaseError {
     /// We do not have the operator, or one of its arguments.
     Missing(String),
+    /// An argument is of a kind that ours cannot be (a list for a number). If PyTorch's own parser refuses it as well, nothing is missing.
+    Kind(String),
     /// Our types rule the call out (a string for a number, a negative size), so that nobody can write it.
     Untypable(String),
     /// Our call returned an error.
@@ -33,7 +35,7 @@ impl CaseError {
     /// As the outcome of a check that wanted a result.
     pub fn outcome(self) -> Outcome {
         match self {
-            CaseError::Missing(why) | CaseError::Untypable(why) => Outcome::Missing(why),
+            CaseError::Missing(why) | CaseError::Kind(why) | CaseError::Untypable(why) => Outcome::Missing(why),
             CaseError::Refused(e) => Outcome::Failed(format!("error: {e}")),
             CaseError::Failed(why) => Outcome::Failed(why),
         }

@@ -118,9 +118,13 @@ impl Registry {
     /// If there is no such operator or argument, or the call returned an error.
     pub fn call(&self, name: &str, args: &mut Args) -> CaseResult<Vec<Value>> {
         let call = self.calls.get(name).ok_or_else(|| CaseError::Missing(format!("no operator `{name}`")))?;
+        // Everything here is on the CPU.
+        if matches!(args.peek_named("device"), Some(Value::Str(d)) if d == "cpu") {
+            args.ignore("device");
+        }
         let result = call(args);
         match (&result, args.unused()) {
-            (Err(CaseError::Missing(_) | CaseError::Untypable(_)), _) | (_, None) => result,
+            (Err(CaseError::Missing(_) | CaseError::Kind(_) | CaseError::Untypable(_)), _) | (_, None) => result,
             (_, Some(unused)) => Err(CaseError::Missing(unused)),
         }
     }
@@ -132,7 +136,7 @@ impl Registry {
     pub fn call_for(&self, name: &str, args: &mut Args, output: usize) -> Result<Tensor> {
         let result = self.call(name, args).map_err(|e| match e {
             CaseError::Refused(e) => e,
-            CaseError::Missing(why) | CaseError::Untypable(why) => Error::unsupported("conformance", why),
+            CaseError::Missing(why) | CaseError::Kind(why) | CaseError::Untypable(why) => Error::unsupported("conformance", why),
             CaseError::Failed(why) => Error::value("conformance", why),
         })?;
         let mut flat = Vec::new();

@@ -22,7 +22,7 @@ fn kept(reduce: &Reduce, x_shape: &[usize], t: &Tensor) -> Result<Tensor> {
 fn var_derivative(reduce: &Reduce, x: &Tensor, correction: f64) -> Result<Tensor> {
     let dims: Vec<usize> = reduce.dims.to_vec();
     let centred = if dims.is_empty() { x.sub(x)? } else { x.sub(&x.mean_dim(dims, true)?)? };
-    centred.mul(2.0 / (count(reduce, x.shape()) as f64 - correction).max(0.0))
+    centred.mul(2.0 / (count(reduce, x.shape()) as f64 - correction))
 }
 
 /// The share of the gradient that each element gets of the extremum: 1 over the number of equal ones. NaN, which equals nothing, has none to

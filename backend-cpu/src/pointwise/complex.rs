@@ -89,6 +89,15 @@ pub(super) fn ln_1p<R: Float>(z: Complex<R>) -> Complex<R> {
     new(R::c(0.5) * square.ln_1p::<false>(), z.im.atan2::<false>(R::c(1.0) + z.re))
 }
 
+/// `log(exp(a) + exp(b))`, relative to the one with the larger real part; the imaginary part is not brought into one turn.
+pub(crate) fn log_add_exp(a: Complex64, b: Complex64) -> Complex64 {
+    if a.is_nan() || b.is_nan() {
+        return Complex64::new(f64::NAN, f64::NAN);
+    }
+    let (low, high) = if a.re < b.re { (a, b) } else { (b, a) };
+    if low.re == high.re && high.re.is_infinite() { high } else { high + ln_1p((low - high).exp()) }
+}
+
 /// The hyperbolic tangent, without overflow for large real parts.
 pub(super) fn tanh<R: Float>(z: Complex<R>) -> Complex<R> {
     if z.re.abs() > R::c(20.0) {

@@ -5,7 +5,7 @@
 
 mod binary;
 mod cast;
-mod complex;
+pub(crate) mod complex;
 mod drive;
 mod erf;
 pub(crate) mod exp;

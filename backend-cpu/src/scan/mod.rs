@@ -8,6 +8,7 @@ use rushlight_backend::op::{Scan, ScanKind};
 use rushlight_backend::{Arg, Complex64, DType, Error, Meta, Result, Storage, Storages};
 
 use crate::buffer::{alloc, typed_mut};
+use crate::pointwise::complex;
 use crate::reduce::kernel::{Arith, Wide};
 use crate::walk::par_pieces;
 use crate::wide::{Numbers, load, store};
@@ -47,7 +48,8 @@ pub(crate) fn run(op: &Scan, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result
         ScanKind::Prod => one(store(dtype, fold(lines, load(x)?, |y, x| y.times(x), |y, x| y.times(x), |y, x| y.times(x)))),
         ScanKind::LogSumExp => match load(x)? {
             Numbers::Real(x) => one(store(dtype, Numbers::Real(line_by_line(lines, &x, log_add_exp)))),
-            _ => Err(Error::dtype("logcumsumexp", "wants real floats")),
+            Numbers::Complex(x) => one(store(dtype, Numbers::Complex(line_by_line(lines, &x, complex::log_add_exp)))),
+            Numbers::Int(_) => Err(Error::dtype("logcumsumexp", "wants floating-point or complex numbers")),
         },
         ScanKind::Recurrence => match (load(x)?, load(&inputs[1])?) {
             (Numbers::Real(a), Numbers::Real(b)) => one(store(dtype, Numbers::Real(recurrence(lines, &a, &b)))),

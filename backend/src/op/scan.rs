@@ -1,6 +1,6 @@
 //! Running along a dimension: cumulative sums, products, extrema, linear recurrences.
 
-use super::{MetaRef, Metas, exactly, one, same_dtype, want_dim, want_float};
+use super::{MetaRef, Metas, exactly, one, same_dtype, want_dim};
 use crate::{DType, Error, Meta, Result};
 
 /// A scan along a dimension: each element of the result is made of the one before it and of the input's.
@@ -21,7 +21,7 @@ pub enum ScanKind {
     Sum,
     /// Products.
     Prod,
-    /// `log(exp(y) + exp(x))` without overflow; real floats.
+    /// `log(exp(y) + exp(x))` without overflow; floats or complex numbers.
     LogSumExp,
     /// The largest so far and its place, the last of equals (results: values, indices). NaN is the largest.
     Max,
@@ -65,7 +65,9 @@ impl Scan {
         want_dim(name, self.dim, x.shape.len())?;
         match self.kind {
             ScanKind::Sum | ScanKind::Prod if x.dtype == DType::Bool => Err(Error::dtype(name, "does not take booleans: convert them")),
-            ScanKind::LogSumExp => want_float(name, x.dtype).and_then(|()| one(x.shape.into(), x.dtype)),
+            ScanKind::LogSumExp if !x.dtype.is_differentiable() => {
+                Err(Error::dtype(name, format!("wants a floating-point or complex tensor, got {}", x.dtype)))
+            }
             ScanKind::Max | ScanKind::Min if x.dtype.is_complex() => Err(Error::dtype(name, "complex numbers have no order")),
             ScanKind::Max | ScanKind::Min => Ok(smallvec::smallvec![x.to_meta(), Meta::new(x.shape, DType::I64)]),
             _ => one(x.shape.into(), x.dtype),

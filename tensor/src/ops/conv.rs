@@ -147,6 +147,9 @@ impl Tensor {
         let y = match bias {
             None => y,
             Some(bias) => {
+                if bias.dtype() != y.dtype() {
+                    return Err(Error::dtype(op, format!("a bias of {} for an input of {}", bias.dtype(), y.dtype())));
+                }
                 if bias.shape() != &y.shape()[1..2] {
                     return Err(Error::shape(
                         op,

@@ -266,6 +266,7 @@ n_dimensions! {
 /// Dimensions turned round by as many places as `places` says of their sizes.
 fn turned(op: &'static str, x: &Tensor, dims: Option<&[isize]>, places: fn(usize) -> usize) -> Result<Tensor> {
     let dims: Dims = match dims {
+        Some([_, ..]) if x.dim() == 0 => return Err(Error::index(op, "a 0-d tensor has no dimension to shift")),
         Some(dims) => normalize_dims(op, &dims.into_sizes(), x.dim())?,
         None => (0..x.dim()).collect(),
     };

@@ -107,6 +107,12 @@ impl Tensor {
         if !fits {
             return Err(Error::shape("nll_loss", format!("input {:?} and targets {:?} do not fit", self.shape(), targets.shape())));
         }
+        if !matches!(targets.dtype(), DType::I64 | DType::U8) {
+            return Err(Error::dtype("nll_loss", format!("wants targets of int64 or uint8, got {}", targets.dtype())));
+        }
+        if let Some(w) = weight.filter(|w| w.dtype() != self.dtype()) {
+            return Err(Error::dtype("nll_loss", format!("weights of {} for an input of {}", w.dtype(), self.dtype())));
+        }
         let picked = Picked::new(self, targets, weight, ignore_index)?;
         let losses = picked.of(self)?.neg()?;
         match reduction {

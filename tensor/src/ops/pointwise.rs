@@ -239,8 +239,6 @@ binary_methods! {
     mul => Binary::Mul;
     /// `x / y`; integers give floats.
     div => Binary::Div(Rounding::None);
-    /// `x / y` rounded towards zero.
-    div_trunc => Binary::Div(Rounding::Trunc);
     /// `x / y` rounded down.
     floor_divide => Binary::Div(Rounding::Floor);
     /// Python's remainder: it has y's sign.
@@ -249,12 +247,6 @@ binary_methods! {
     fmod => Binary::Fmod;
     /// x to the power of y.
     pow => Binary::Pow;
-    /// The larger one; NaN if either is.
-    maximum => Binary::Maximum;
-    /// The smaller one; NaN if either is.
-    minimum => Binary::Minimum;
-    /// The angle of the point (y, x) where this tensor is y.
-    atan2 => Binary::Atan2;
     /// Whether equal (`bool`).
     eq => Binary::Eq;
     /// Whether different (`bool`).
@@ -267,12 +259,6 @@ binary_methods! {
     gt => Binary::Gt;
     /// Whether greater or equal (`bool`).
     ge => Binary::Ge;
-    /// Whether both are non-zero (`bool`).
-    logical_and => Binary::LogicalAnd;
-    /// Whether one is non-zero (`bool`).
-    logical_or => Binary::LogicalOr;
-    /// Whether exactly one is non-zero (`bool`).
-    logical_xor => Binary::LogicalXor;
     /// The bits that both have.
     bitwise_and => Binary::BitwiseAnd;
     /// The bits that one has.
@@ -281,7 +267,52 @@ binary_methods! {
     bitwise_xor => Binary::BitwiseXor;
 }
 
+macro_rules! tensor_methods {
+    ($($(#[$doc:meta])* $name:ident => $op:expr;)*) => {
+        impl Tensor {$(
+            $(#[$doc])*
+            ///
+            /// Takes a tensor (broadcast), as PyTorch does, and no number; dtypes are promoted.
+            ///
+            /// # Errors
+            /// If the shapes cannot be broadcast together, or the dtype does not fit.
+            pub fn $name(&self, other: &Tensor) -> Result<Tensor> {
+                binary($op, Input::Ref(self), Operand::Tensor(other))
+            }
+        )*}
+    };
+}
+
+tensor_methods! {
+    /// The larger one; NaN if either is.
+    maximum => Binary::Maximum;
+    /// The smaller one; NaN if either is.
+    minimum => Binary::Minimum;
+    /// The angle of the point (y, x) where this tensor is y.
+    atan2 => Binary::Atan2;
+    /// Whether both are non-zero (`bool`).
+    logical_and => Binary::LogicalAnd;
+    /// Whether one is non-zero (`bool`).
+    logical_or => Binary::LogicalOr;
+    /// Whether exactly one is non-zero (`bool`).
+    logical_xor => Binary::LogicalXor;
+}
+
 impl Tensor {
+    /// `x / y` rounded towards zero; numbers of 16 bits are rounded to their type before that.
+    ///
+    /// Takes a tensor (broadcast) or a number; dtypes are promoted as in PyTorch.
+    ///
+    /// # Errors
+    /// If the shapes cannot be broadcast together, or the dtype does not fit.
+    pub fn div_trunc<'b>(&self, other: impl Into<Operand<'b>>) -> Result<Tensor> {
+        let other = other.into();
+        match common_type(&[Operand::Tensor(self), other]) {
+            DType::F16 | DType::BF16 => self.div(other)?.trunc(),
+            _ => binary(Binary::Div(Rounding::Trunc), Input::Ref(self), other),
+        }
+    }
+
     /// The absolute value, of complex numbers the magnitude; its derivative at 0 is 0.
     ///
     /// # Errors
@@ -296,6 +327,17 @@ impl Tensor {
     /// If the device fails.
     pub fn square(&self) -> Result<Tensor> {
         if self.dtype() == DType::Bool { self.to_dtype(DType::I64) } else { unary(Unary::Square, Input::Ref(self)) }
+    }
+
+    /// `+x`: the tensor itself.
+    ///
+    /// # Errors
+    /// If the tensor is `bool`.
+    pub fn positive(&self) -> Result<Tensor> {
+        if self.dtype() == DType::Bool {
+            return Err(Error::dtype("positive", "does not take booleans"));
+        }
+        Ok(self.clone())
     }
 
     /// `scalar - x`.
@@ -393,6 +435,10 @@ impl Tensor {
         }
         let value = match value {
             Operand::Scalar(s) => Tensor::full([0usize; 0], s, (self.dtype(), self.device()))?,
+            // A number that does not fit into integers is refused, as one that is given as such.
+            Operand::Tensor(t) if t.dim() == 0 && self.dtype().is_int() && t.dtype().is_float() => {
+                Tensor::full((), t.to_f64()?, (self.dtype(), self.device()))?
+            }
             Operand::Tensor(t) if t.dim() == 0 => t.to_dtype(self.dtype())?,
             Operand::Tensor(t) => {
                 return Err(Error::shape("masked_fill", format!("wants a value of no dimensions, got the shape {:?}", t.shape())));

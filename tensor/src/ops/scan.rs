@@ -155,6 +155,9 @@ impl Tensor {
         if self.dim() == 0 {
             return Err(Error::shape(op, "wants at least one dimension"));
         }
+        if self.dtype() == DType::Bool || matches!(spacing, Spacing::At(x) if x.dtype() == DType::Bool) {
+            return Err(Error::dtype(op, "does not take booleans"));
+        }
         let d = normalize_dim(op, dim, self.dim())?;
         let n = self.shape()[d];
         let len = n.saturating_sub(1);

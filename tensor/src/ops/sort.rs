@@ -144,9 +144,6 @@ impl Tensor {
     /// ```
     pub fn searchsorted<'a>(&self, values: impl Into<Operand<'a>>, right: bool, sorter: Option<&Tensor>) -> Result<Tensor> {
         let op = "searchsorted";
-        if self.dtype() == DType::Bool {
-            return Err(Error::dtype(op, "does not take booleans"));
-        }
         if self.dim() == 0 {
             return Err(Error::shape(op, "the sequence must have at least one dimension"));
         }
@@ -165,6 +162,9 @@ impl Tensor {
             }
         };
         let dtype = super::pointwise::common_type(&[(&sequence).into(), (&values).into()]);
+        if dtype == DType::Bool {
+            return Err(Error::dtype(op, "does not take booleans alone"));
+        }
         if values.dim() == 0 && self.dim() > 1 {
             return Err(Error::shape(op, format!("one value for the rows of a sequence of shape {:?}", self.shape())));
         }

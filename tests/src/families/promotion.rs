@@ -9,7 +9,7 @@ pub(super) fn run(ctx: &Context<'_>, case: &Case) -> Checked {
     let outcome = crate::run::guarded(|| {
         let decoder = Decoder::new(&ctx.family.store);
         let result = ops::call(ctx, case, &decoder);
-        if case.variant == "error" { errors::refused(result) } else { promoted(case, &decoder, result) }
+        if case.variant == "error" { errors::refused(errors::parsed(case, result)) } else { promoted(case, &decoder, result) }
     });
     vec![("promotion", outcome)]
 }

@@ -58,6 +58,18 @@ pub(super) fn register(r: &mut Registry) {
         let options = options(a, None)?;
         Ok(Tensor::empty(a.sizes("size")?, options)?)
     });
+    // Strides speak of memory.
+    r.op("empty_strided", |a| {
+        let options = options(a, None)?;
+        let (sizes, _) = (a.ints("size")?, a.ints("stride")?);
+        Ok(Tensor::empty(sizes, options)?)
+    });
+    r.op("new_empty_strided", |a| {
+        let x = a.tensor("self")?;
+        let options = options(a, Some(x.dtype()))?;
+        let (sizes, _) = (a.ints("size")?, a.ints("stride")?);
+        Ok(Tensor::empty(sizes, options)?)
+    });
     r.op("linspace", |a| {
         let options = options(a, None)?;
         let (start, end) = (end(a, "start")?, end(a, "end")?);

@@ -79,7 +79,7 @@ fn writes(r: &mut Registry) {
     r.op("index_copy", |a| Ok(a.tensor("input")?.index_copy(a.int("dim")?, &a.tensor("index")?, &a.tensor("source")?)?));
     r.op("index_fill", |a| {
         let (x, dim, index) = (a.tensor("input")?, a.int("dim")?, a.tensor("index")?);
-        Ok(x.index_fill(dim, &index, a.scalar("value")?)?)
+        Ok(x.index_fill(dim, &index, a.either("value")?.operand())?)
     });
     r.op("index_reduce", |a| {
         let (x, dim, index, source) = (a.tensor("input")?, a.int("dim")?, a.tensor("index")?, a.tensor("source")?);

@@ -5,12 +5,13 @@ use rushlight_tensor::{CtcLoss, GaussianNllLoss, KlReduction, PoissonNllLoss, Re
 
 use crate::args::{Args, Either};
 use crate::golden::Value;
-use crate::outcome::CaseResult;
+use crate::outcome::{CaseError, CaseResult};
 use crate::registry::Registry;
 
 /// `reduction`; the old `size_average` and `reduce` are taken only where they are None.
 fn reduction(a: &mut Args) -> CaseResult<LossReduction> {
-    Ok(LossReduction::from_name(&a.str_or("reduction", "mean")?)?)
+    let name = a.str_or("reduction", "mean")?;
+    LossReduction::from_name(&name).map_err(|_| CaseError::Untypable(format!("`reduction` is an enumeration, '{name}' cannot be passed")))
 }
 
 pub(super) fn register(r: &mut Registry) {

@@ -132,18 +132,18 @@ fn binary(r: &mut Registry) {
             (Scalar(_), Scalar(_)) => return Err(CaseError::Missing("a power of two numbers".to_string())),
         })
     });
-    r.binary("maximum", |x, y| x.maximum(y));
-    r.binary("minimum", |x, y| x.minimum(y));
-    r.binary("atan2", |x, y| x.atan2(y));
+    r.tensors2("maximum", ["input", "other"], Tensor::maximum);
+    r.tensors2("minimum", ["input", "other"], Tensor::minimum);
+    r.tensors2("atan2", ["input", "other"], Tensor::atan2);
     r.binary("eq", |x, y| x.eq(y));
     r.binary("ne", |x, y| x.ne(y));
     r.binary("lt", |x, y| x.lt(y));
     r.binary("le", |x, y| x.le(y));
     r.binary("gt", |x, y| x.gt(y));
     r.binary("ge", |x, y| x.ge(y));
-    r.binary("logical_and", |x, y| x.logical_and(y));
-    r.binary("logical_or", |x, y| x.logical_or(y));
-    r.binary("logical_xor", |x, y| x.logical_xor(y));
+    r.tensors2("logical_and", ["input", "other"], Tensor::logical_and);
+    r.tensors2("logical_or", ["input", "other"], Tensor::logical_or);
+    r.tensors2("logical_xor", ["input", "other"], Tensor::logical_xor);
     r.binary("bitwise_and", |x, y| x.bitwise_and(y));
     r.binary("bitwise_or", |x, y| x.bitwise_or(y));
     r.binary("bitwise_xor", |x, y| x.bitwise_xor(y));

@@ -1,6 +1,6 @@
 //! Views, joining and cutting.
 
-use rushlight_tensor::{Indexing, PadMode, Repeats, Result, Scalar, Sections, Tensor};
+use rushlight_tensor::{DType, Indexing, PadMode, Repeats, Result, Scalar, Sections, Tensor};
 
 use crate::args::Args;
 use crate::golden::Value;
@@ -35,6 +35,19 @@ fn sections(a: &mut Args, names: [&str; 2]) -> CaseResult<Sections> {
     match a.peek(names[0]) {
         Some(Value::Int(_)) => Ok(Sections::Count(a.size(names[0])?)),
         Some(Value::Str(_)) => Err(CaseError::Untypable("sections are a number or a list".to_string())),
+        // Integers in a tensor: a number, or places.
+        Some(Value::Tensor(_)) => {
+            let t = a.tensor(names[0])?;
+            if t.dtype() != DType::I64 {
+                return Err(CaseError::Untypable("sections are integers".to_string()));
+            }
+            let at: Vec<isize> = t.to_vec::<i64>()?.into_iter().map(|n| n as isize).collect();
+            match (t.dim(), &at[..]) {
+                (0, &[n]) => usize::try_from(n).map(Sections::Count).map_err(|_| CaseError::Untypable("sections are a size".to_string())),
+                (1, _) => Ok(Sections::At(at)),
+                _ => Err(CaseError::Untypable("sections are a number or a list".to_string())),
+            }
+        }
         _ => Ok(Sections::At(a.ints(names[0])?)),
     }
 }
@@ -160,6 +173,10 @@ fn views(r: &mut Registry) {
         let (x, size, stride) = (a.tensor("input")?, a.ints("size")?, a.ints("stride")?);
         Ok(x.as_strided(size, stride, a.opt_size("storage_offset")?.unwrap_or(0))?)
     });
+    r.op("as_strided_scatter", |a| {
+        let (x, source, size, stride) = (a.tensor("input")?, a.tensor("src")?, a.ints("size")?, a.ints("stride")?);
+        Ok(x.as_strided_scatter(&source, size, stride, a.opt_size("storage_offset")?.unwrap_or(0))?)
+    });
     tensor_or_list(r, "atleast_1d", Tensor::atleast_1d);
     tensor_or_list(r, "atleast_2d", Tensor::atleast_2d);
     tensor_or_list(r, "atleast_3d", Tensor::atleast_3d);
@@ -180,7 +197,7 @@ fn views(r: &mut Registry) {
     r.op("ravel", |a| Ok(a.tensor("input")?.flatten(0, -1)?));
     r.unary("contiguous", Tensor::contiguous);
     r.op("flip", |a| Ok(a.tensor("input")?.flip(a.sizes("dims")?)?));
-    r.op("positive", |a| Ok(a.tensor("input")?.clone()));
+    r.unary("positive", Tensor::positive);
 }
 
 fn slices(r: &mut Registry) {
@@ -198,8 +215,9 @@ fn slices(r: &mut Registry) {
         let (x, dim) = (a.tensor("input")?, a.int("dim")?);
         let start = match a.take("start") {
             Some(Value::Int(i)) => i as isize,
-            // The place may be a 0-d tensor.
-            Some(Value::Tensor(t)) => t.to_f64()? as isize,
+            // The place may be an integer in a 0-d tensor.
+            Some(Value::Tensor(t)) if t.dtype().is_int() && t.dim() == 0 => t.to_dtype(DType::I64)?.item::<i64>()? as isize,
+            Some(Value::Tensor(_)) => return Err(CaseError::Untypable("`start` is an integer".to_string())),
             _ => return Err(CaseError::Missing("`narrow` without a start".to_string())),
         };
         Ok(x.narrow(dim, start, a.size("length")?)?)

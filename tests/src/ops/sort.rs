@@ -107,12 +107,12 @@ fn quantile(r: &mut Registry, name: &'static str, f: fn(&Tensor, &Tensor, Option
 }
 
 /// Places as int32 where the call asks for them.
-fn narrow(a: &mut Args, places: Tensor) -> CaseResult<Tensor> {
+fn narrow(a: &mut Args) -> CaseResult<impl Fn(Tensor) -> Result<Tensor>> {
     let narrow = match a.take_named("out_int32") {
         None => false,
         Some(v) => Args::new(vec![v], vec![]).bool_or("out_int32", false)?,
     };
-    Ok(if narrow { places.to_dtype(DType::I32)? } else { places })
+    Ok(move |places: Tensor| if narrow { places.to_dtype(DType::I32) } else { Ok(places) })
 }
 
 fn searches(r: &mut Registry) {
@@ -131,8 +131,19 @@ fn searches(r: &mut Registry) {
             _ => return Err(CaseError::Untypable("`side` and `right` are one parameter".to_string())),
         };
         let sorter = a.take_named("sorter").map(|v| Args::new(vec![v], vec![]).opt_tensor("sorter")).transpose()?.flatten();
-        let places = sequence.searchsorted(values.operand(), right, sorter.as_ref())?;
-        narrow(a, places)
+        let narrow = narrow(a)?;
+        Ok(narrow(sequence.searchsorted(values.operand(), right, sorter.as_ref())?)?)
+    });
+    r.op("isin", |a| {
+        let (x, among) = (a.either("elements")?, a.either("test_elements")?);
+        // It speaks of speed.
+        a.bool_or("assume_unique", false)?;
+        let invert = a.bool_or("invert", false)?;
+        let x = match x {
+            Either::Tensor(x) => x,
+            Either::Scalar(s) => Tensor::full((), s, ())?,
+        };
+        Ok(x.isin(among.operand(), invert)?)
     });
     r.op("bucketize", |a| {
         let (values, boundaries) = (a.either("input")?, a.tensor("boundaries")?);
@@ -140,11 +151,12 @@ fn searches(r: &mut Registry) {
             None => false,
             Some(v) => Args::new(vec![v], vec![]).bool_or("right", false)?,
         };
+        let narrow = narrow(a)?;
         let places = match values {
             Either::Tensor(x) => x.bucketize(&boundaries, right)?,
             Either::Scalar(s) => boundaries.searchsorted(s, right, None)?,
         };
-        narrow(a, places)
+        Ok(narrow(places)?)
     });
 }
 

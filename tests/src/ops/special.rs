@@ -92,15 +92,15 @@ fn functions2(r: &mut Registry) {
         });
     }
     r.alias("special.xlogy", "xlogy");
-    r.binary("igamma", |x, y| x.igamma(y));
-    r.binary("igammac", |x, y| x.igammac(y));
+    r.tensors2("igamma", ["input", "other"], Tensor::igamma);
+    r.tensors2("igammac", ["input", "other"], Tensor::igammac);
     r.alias("special.gammainc", "igamma");
     r.alias("special.gammaincc", "igammac");
-    r.binary("logaddexp", |x, y| x.logaddexp(y));
-    r.binary("logaddexp2", |x, y| x.logaddexp2(y));
-    r.binary("hypot", |x, y| x.hypot(y));
+    r.tensors2("logaddexp", ["input", "other"], Tensor::logaddexp);
+    r.tensors2("logaddexp2", ["input", "other"], Tensor::logaddexp2);
+    r.tensors2("hypot", ["input", "other"], Tensor::hypot);
     r.binary("copysign", |x, y| x.copysign(y));
-    r.binary("nextafter", |x, y| x.nextafter(y));
+    r.tensors2("nextafter", ["input", "other"], Tensor::nextafter);
     r.tensors2("ldexp", ["input", "other"], Tensor::ldexp);
 }
 
@@ -208,8 +208,8 @@ fn arithmetic(r: &mut Registry) {
     r.alias("__lshift__", "bitwise_left_shift");
     r.alias("__rshift__", "bitwise_right_shift");
     r.tensors2("heaviside", ["input", "values"], Tensor::heaviside);
-    r.binary("fmax", |x, y| x.fmax(y));
-    r.binary("fmin", |x, y| x.fmin(y));
+    r.tensors2("fmax", ["input", "other"], Tensor::fmax);
+    r.tensors2("fmin", ["input", "other"], Tensor::fmin);
 }
 
 fn clamp(a: &mut Args) -> CaseResult<Tensor> {

@@ -1,6 +1,7 @@
 //! Special functions: scalar code in double precision, whatever the dtype.
 
 mod bessel;
+mod cephes;
 mod gamma;
 mod normal;
 mod polynomial;
@@ -39,16 +40,16 @@ fn unary(f: Special) -> impl Fn(f64) -> f64 + Sync {
         Special::I0e => bessel::i0e,
         Special::I1 => bessel::i1,
         Special::I1e => bessel::i1e,
-        Special::BesselJ0 => libm::j0,
-        Special::BesselJ1 => libm::j1,
-        Special::BesselY0 => libm::y0,
-        Special::BesselY1 => libm::y1,
+        Special::BesselJ0 => cephes::j0,
+        Special::BesselJ1 => cephes::j1,
+        Special::BesselY0 => cephes::y0,
+        Special::BesselY1 => cephes::y1,
         Special::BesselK0 => |x| bessel::scaled_k(0.0, x) * (-x).exp(),
         Special::BesselK1 => |x| bessel::scaled_k(1.0, x) * (-x).exp(),
         Special::ScaledK0 => |x| bessel::scaled_k(0.0, x),
         Special::ScaledK1 => |x| bessel::scaled_k(1.0, x),
         Special::SphericalJ0 => bessel::spherical_j0,
-        Special::AiryAi => bessel::airy_ai,
+        Special::AiryAi => cephes::airy_ai,
         Special::FrexpMantissa => |x| frexp(x).0,
         Special::FrexpExponent => |x| f64::from(frexp(x).1),
         // The rest takes a parameter or two numbers.

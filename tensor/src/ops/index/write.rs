@@ -4,7 +4,7 @@ use rushlight_backend::op::{Index, ScatterReduction};
 use rushlight_backend::{DType, Error, Result, Scalar, normalize_dim};
 
 use super::{OF_GATHER, OF_VECTORS, index64, vector};
-use crate::{Tensor, apply1};
+use crate::{Operand, Tensor, apply1};
 
 /// How values that are written to one place become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,15 +77,22 @@ impl Tensor {
         vector(self)?.scatter(dim, &index, &vector(source)?)?.reshape(self.shape())
     }
 
-    /// This tensor with the slices of a dimension that an index vector names filled with a number.
+    /// This tensor with the slices of a dimension that an index vector names filled with a number, which may be a tensor of no dimensions.
     ///
     /// # Errors
-    /// If the index reaches beyond the dimension.
-    pub fn index_fill(&self, dim: isize, index: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+    /// If the index reaches beyond the dimension, or the value has dimensions.
+    pub fn index_fill<'b>(&self, dim: isize, index: &Tensor, value: impl Into<Operand<'b>>) -> Result<Tensor> {
         let d = normalize_dim("index_fill", dim, self.dim())?;
         let mut shape = vector(self)?.shape().to_vec();
         shape[d] = index.numel();
-        self.index_copy(dim, index, &self.constant(value, &shape)?)
+        let source = match value.into() {
+            Operand::Scalar(s) => self.constant(s, &shape)?,
+            Operand::Tensor(t) if t.dim() == 0 => t.to_dtype(self.dtype())?.expand(shape)?,
+            Operand::Tensor(t) => {
+                return Err(Error::shape("index_fill", format!("wants a value of no dimensions, got the shape {:?}", t.shape())));
+            }
+        };
+        self.index_copy(dim, index, &source)
     }
 
     /// As [`scatter_reduce`](Tensor::scatter_reduce) with an index vector for whole slices of a dimension.
@@ -156,6 +163,12 @@ impl Tensor {
     pub fn put(&self, places: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
         if places.numel() != source.numel() {
             return Err(Error::shape("put", format!("{} places for {} elements", places.numel(), source.numel())));
+        }
+        if places.dtype() != DType::I64 || source.dtype() != self.dtype() {
+            return Err(Error::dtype(
+                "put",
+                format!("wants places of int64 and elements of {}, got {} and {}", self.dtype(), places.dtype(), source.dtype()),
+            ));
         }
         if places.numel() == 0 {
             return Ok(self.clone());

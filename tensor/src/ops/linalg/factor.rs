@@ -45,7 +45,11 @@ pub fn cholesky_ex(a: &Tensor, upper: bool) -> Result<(Tensor, Tensor)> {
 /// # Errors
 /// If the tensor has no matrices.
 pub fn lu_factor(a: &Tensor, pivot: bool) -> Result<(Tensor, Tensor)> {
-    let (lu, pivots, _) = lu_factor_ex(a, pivot)?;
+    let (lu, pivots, info) = lu_factor_ex(a, pivot)?;
+    let info = info.reshape(-1)?.to_vec::<i32>()?;
+    if let Some((i, zero)) = info.iter().enumerate().find(|(_, n)| **n > 0) {
+        return Err(Error::value("linalg.lu_factor", format!("pivot {zero} of matrix {i} is 0, so that no system can be solved")));
+    }
     Ok((lu, pivots))
 }
 
@@ -59,6 +63,16 @@ pub fn lu_factor_ex(a: &Tensor, pivot: bool) -> Result<(Tensor, Tensor, Tensor)>
     let info = results.swap_remove(2);
     let (lu, pivots) = pair(results);
     Ok((lu, pivots, info))
+}
+
+/// Pivots are `k` numbers for each matrix.
+pub(super) fn pivots_of(op: &'static str, lu: &Tensor, pivots: &Tensor, k: usize) -> Result<()> {
+    let fits = matches!(pivots.shape(), [batch @ .., n] if *n == k && *batch == lu.shape()[..lu.dim() - 2]);
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::shape(op, format!("pivots of shape {:?} do not fit factors of {:?}", pivots.shape(), lu.shape())))
+    }
 }
 
 /// The permutation matrices P of pivots, of `m` rows.
@@ -90,6 +104,7 @@ pub(crate) fn permutation(pivots: &Tensor, m: usize, like: &Tensor) -> Result<Te
 pub fn lu_unpack(lu: &Tensor, pivots: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
     let (m, n) = sizes("lu_unpack", lu)?;
     let k = m.min(n);
+    pivots_of("lu_unpack", lu, pivots, k)?;
     let unit = Tensor::eye(m, k, (lu.dtype(), lu.device()))?;
     let l = lu.narrow(-1, 0, k)?.tril(-1)?.add(&unit)?;
     Ok((permutation(pivots, m, lu)?, l, lu.narrow(-2, 0, k)?.triu(0)?))
@@ -100,7 +115,7 @@ pub fn lu_unpack(lu: &Tensor, pivots: &Tensor) -> Result<(Tensor, Tensor, Tensor
 /// # Errors
 /// If the tensor has no matrices.
 pub fn lu(a: &Tensor, pivot: bool) -> Result<(Tensor, Tensor, Tensor)> {
-    let (factors, pivots) = lu_factor(a, pivot)?;
+    let (factors, pivots, _) = lu_factor_ex(a, pivot)?;
     let (p, l, u) = lu_unpack(&factors, &pivots)?;
     if pivot { Ok((p, l, u)) } else { Ok((Tensor::zeros(0, (a.dtype(), a.device()))?, l, u)) }
 }
@@ -138,6 +153,9 @@ pub fn householder_product(a: &Tensor, tau: &Tensor) -> Result<Tensor> {
     let name = "linalg.householder_product";
     let (m, n) = sizes(name, a)?;
     let k = tau.shape().last().copied().unwrap_or(0);
+    if a.dtype() != tau.dtype() {
+        return Err(Error::dtype(name, format!("wants one dtype, got {} and {}", a.dtype(), tau.dtype())));
+    }
     if n > m || k > n || tau.dim() + 1 != a.dim() || tau.shape()[..tau.dim() - 1] != a.shape()[..a.dim() - 2] {
         return Err(Error::shape(name, format!("shapes {:?} and {:?} do not fit", a.shape(), tau.shape())));
     }

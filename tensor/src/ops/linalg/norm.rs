@@ -6,6 +6,7 @@ use super::solve::inv_ex;
 use super::spectrum::svdvals;
 use super::{sizes, square};
 
+use crate::ops::reduce::norm::real_type;
 use crate::{IntoSizes, Tensor};
 
 /// The order of a norm. From a number: that order.
@@ -133,7 +134,10 @@ pub fn norm(a: &Tensor, order: Option<NormOrder>, dims: Option<&[isize]>, keepdi
 /// # Errors
 /// If the matrices are not square and the order is not 2 or -2.
 pub fn cond(a: &Tensor, order: Option<NormOrder>) -> Result<Tensor> {
-    sizes("linalg.cond", a)?;
+    // Of matrices without elements it is 0, as in PyTorch.
+    if matches!(sizes("linalg.cond", a)?, (0, 0)) {
+        return Tensor::zeros(&a.shape()[..a.dim() - 2], (real_type(a.dtype()), a.device()));
+    }
     match order.unwrap_or(NormOrder::P(2.0)) {
         NormOrder::P(p) if p.abs() == 2.0 => {
             let s = svdvals(a)?;

@@ -83,6 +83,9 @@ fn exponential(a: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If n is 0.
 pub fn vander(x: &Tensor, n: impl Into<Option<usize>>) -> Result<Tensor> {
+    if x.dtype() == DType::Bool {
+        return Err(Error::dtype("linalg.vander", "does not take booleans"));
+    }
     let x = if x.dim() == 0 { x.reshape(1)? } else { x.clone() };
     let x = if x.dtype().is_differentiable() { x } else { x.to_dtype(DType::I64)? };
     let n = n.into().unwrap_or(x.shape()[x.dim() - 1]);

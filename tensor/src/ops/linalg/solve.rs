@@ -3,7 +3,7 @@
 use rushlight_backend::Result;
 use rushlight_backend::op::Linalg;
 
-use super::factor::permutation;
+use super::factor::{permutation, pivots_of};
 use super::{one_batch, sizes, square};
 use crate::{Tensor, apply, apply1};
 
@@ -88,6 +88,7 @@ pub fn lu_solve(lu: &Tensor, pivots: &Tensor, b: &Tensor, left: bool, adjoint_of
         return lu_solve(lu, pivots, &b.mh()?, true, !adjoint_of)?.mh();
     }
     let n = square("linalg.lu_solve", lu)?;
+    pivots_of("linalg.lu_solve", lu, pivots, n)?;
     let p = permutation(pivots, n, lu)?;
     if adjoint_of {
         let factors = lu.mh()?;
@@ -122,7 +123,11 @@ pub fn cholesky_inverse(factor: &Tensor, upper: bool) -> Result<Tensor> {
 /// # Errors
 /// If the matrices are not square.
 pub fn det(a: &Tensor) -> Result<Tensor> {
-    apply1(Linalg::Det, [a])
+    // One element is its own determinant: so its derivative is 1 at 0 as well.
+    match a.shape() {
+        [batch @ .., 1, 1] if a.dtype().is_differentiable() => a.reshape(batch),
+        _ => apply1(Linalg::Det, [a]),
+    }
 }
 
 /// Sign (of complex numbers: phase) of the determinant, and the logarithm of its magnitude.

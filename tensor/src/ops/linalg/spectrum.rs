@@ -63,6 +63,9 @@ impl Tolerance<'_> {
         let dtype = real_type(a.dtype());
         let tensor = |given: Operand<'_>| -> Result<Tensor> {
             match given {
+                Operand::Tensor(t) if t.dtype().is_complex() => {
+                    Err(Error::dtype("linalg", format!("a tolerance is real, got {}", t.dtype())))
+                }
                 Operand::Tensor(t) => t.with_trace(None).to_dtype(dtype),
                 Operand::Scalar(s) => Tensor::full((), s, (dtype, a.device())),
             }

@@ -1,7 +1,7 @@
 //! Losses with a margin, of targets that are signs or classes.
 
 use rushlight_backend::op::LossReduction;
-use rushlight_backend::{DType, Error, Result};
+use rushlight_backend::{DType, Error, Result, broadcast_shapes};
 
 use super::reduced;
 use crate::Tensor;
@@ -45,6 +45,13 @@ impl Tensor {
     pub fn soft_margin_loss(&self, y: &Tensor, reduction: LossReduction) -> Result<Tensor> {
         if let Some([x]) = widened([self])? {
             return x.soft_margin_loss(y, reduction);
+        }
+        let op = "soft_margin_loss";
+        if !self.dtype().is_float() || y.dtype().is_complex() {
+            return Err(Error::dtype(op, format!("wants real numbers, the input floating point, got {} and {}", self.dtype(), y.dtype())));
+        }
+        if broadcast_shapes(op, &[self.shape(), y.shape()])?[..] != *self.shape() {
+            return Err(Error::shape(op, format!("targets {:?} do not broadcast to the input {:?}", y.shape(), self.shape())));
         }
         reduced(&y.neg()?.mul(self)?.exp()?.log1p()?, reduction)
     }

@@ -76,6 +76,15 @@ pub(super) fn binary_cross_entropy(x: &Tensor, target: &Tensor) -> Result<Tensor
     target.sub(1.0)?.mul(&rest)?.sub(&target.mul(&log_above(x)?)?)
 }
 
+/// Differences from a target want real numbers, at least one side floating point.
+fn distance(op: &'static str, x: &Tensor, target: &Tensor) -> Result<()> {
+    let dtypes = [x.dtype(), target.dtype()];
+    if dtypes.iter().any(|d| d.is_complex()) || !dtypes.iter().any(|d| d.is_float()) {
+        return Err(Error::dtype(op, format!("wants real floating-point numbers, got {} and {}", dtypes[0], dtypes[1])));
+    }
+    Ok(())
+}
+
 fn weighed(losses: Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
     weight.map_or(Ok(losses.clone()), |w| losses.mul(w))
 }
@@ -89,6 +98,7 @@ impl Tensor {
         if let Some([x, other]) = widened([self, target])? {
             return x.mse_loss(&other, reduction);
         }
+        distance("mse_loss", self, target)?;
         reduced(&self.sub(target)?.square()?, reduction)
     }
 
@@ -115,6 +125,7 @@ impl Tensor {
         if beta.is_nan() || beta < 0.0 {
             return Err(Error::value("smooth_l1_loss", format!("beta must not be negative, got {beta}")));
         }
+        distance("smooth_l1_loss", self, target)?;
         if beta == 0.0 {
             return self.l1_loss(target, reduction);
         }
@@ -133,6 +144,10 @@ impl Tensor {
         }
         if delta.is_nan() || delta <= 0.0 {
             return Err(Error::value("huber_loss", format!("delta must be positive, got {delta}")));
+        }
+        distance("huber_loss", self, target)?;
+        if !self.dtype().is_float() {
+            return Err(Error::dtype("huber_loss", format!("wants a floating-point input, got {}", self.dtype())));
         }
         let d = self.sub(target)?.abs()?;
         let losses = d.lt(delta)?.where_(&d.square()?.mul(0.5)?, &d.sub(0.5 * delta)?.mul(delta)?)?;
@@ -173,12 +188,20 @@ impl Tensor {
         if let Some([x, other]) = widened([self, target])? {
             return x.binary_cross_entropy_with_logits(&other, weight, pos_weight, reduction);
         }
-        same_shape("binary_cross_entropy_with_logits", self, target)?;
+        let op = "binary_cross_entropy_with_logits";
+        same_shape(op, self, target)?;
+        if let Some(t) = [Some(self), Some(target), weight, pos_weight].into_iter().flatten().find(|t| !t.dtype().is_float()) {
+            return Err(Error::dtype(op, format!("wants real floating-point tensors, got {}", t.dtype())));
+        }
         let mut log_p = self.logsigmoid()?;
         if let Some(w) = pos_weight {
             log_p = log_p.mul(&w.sub(1.0)?.mul(target)?.add(1.0)?)?;
         }
         let losses = target.rsub(1.0)?.mul(self)?.sub(&log_p)?;
+        if weight.is_some_and(|w| rushlight_backend::broadcast_shapes(op, &[w.shape(), self.shape()]).is_ok_and(|s| s[..] != *self.shape()))
+        {
+            return Err(Error::shape(op, "the weight must broadcast to the input"));
+        }
         reduced(&weighed(losses, weight)?, reduction)
     }
 
@@ -186,8 +209,11 @@ impl Tensor {
     /// `log_target`, their logarithms.
     ///
     /// # Errors
-    /// If the shapes cannot be broadcast together.
+    /// If the shapes cannot be broadcast together, or a tensor is not of real floating-point numbers.
     pub fn kl_div(&self, target: &Tensor, reduction: KlReduction, log_target: bool) -> Result<Tensor> {
+        if let Some(t) = [self, target].into_iter().find(|t| !t.dtype().is_float()) {
+            return Err(Error::dtype("kl_div", format!("wants real floating-point tensors, got {}", t.dtype())));
+        }
         if let Some([x, other]) = widened([self, target])? {
             return x.kl_div(&other, reduction, log_target);
         }
@@ -204,7 +230,7 @@ impl Tensor {
             KlReduction::Sum => losses.sum(),
             KlReduction::BatchMean => {
                 let n = self.shape().first().copied().unwrap_or(1);
-                if n == 0 { losses.sum() } else { losses.sum()?.div(n as f64) }
+                losses.sum()?.div(n as f64)
             }
         }
     }

@@ -28,6 +28,13 @@ impl Tensor {
         if !fits {
             return Err(Error::shape(op, format!("shape {:?} does not broadcast to the product's {:?}", self.shape(), product.shape())));
         }
+        if op == "addr" && !dtype.is_differentiable() {
+            let wrong =
+                |s: &Scalar| matches!(s, Scalar::Float(_) | Scalar::Complex(_)) || (matches!(s, Scalar::Bool(_)) && dtype != DType::Bool);
+            if let Some(s) = [beta, alpha].iter().find(|s| wrong(s)) {
+                return Err(Error::dtype(op, format!("a factor of tensors of {dtype} must be an integer, got {s:?}")));
+            }
+        }
         let (beta, alpha) = (factor(beta, dtype), factor(alpha, dtype));
         if dtype == DType::Bool {
             let product = if alpha == Scalar::Bool(true) { product } else { product.zeros_like()? };

@@ -97,6 +97,9 @@ impl Tensor {
     /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn cross(&self, other: &Tensor, dim: impl Into<Option<isize>>) -> Result<Tensor> {
+        if self.dtype() != other.dtype() {
+            return Err(Error::dtype("cross", format!("wants one dtype, got {} and {}", self.dtype(), other.dtype())));
+        }
         if self.dim() != other.dim() {
             return Err(Error::shape("cross", format!("both need the same rank, got {:?} and {:?}", self.shape(), other.shape())));
         }

@@ -203,7 +203,7 @@ impl Tensor {
     pub fn rms_norm(&self, normalized_shape: impl IntoSizes, weight: Option<&Tensor>, eps: impl Into<Option<f64>>) -> Result<Tensor> {
         let last = Trailing::of("rms_norm", self, normalized_shape, &[("weight", weight)])?;
         let eps = eps.into().unwrap_or(match self.dtype() {
-            DType::F64 => f64::EPSILON,
+            DType::F64 | DType::C128 => f64::EPSILON,
             DType::F16 => f64::from(crate::f16::EPSILON),
             DType::BF16 => f64::from(crate::bf16::EPSILON),
             _ => f64::from(f32::EPSILON),
@@ -214,6 +214,13 @@ impl Tensor {
         }
         let rows = self.reshape([last.rows, last.len])?;
         let op = Norm::RmsNorm { eps };
+        if self.dtype().is_complex() {
+            // PyTorch divides by the root of the mean of the squares themselves, not of their magnitudes.
+            let mut inputs = vec![&rows];
+            let weight = flat(weight)?;
+            inputs.extend(&weight);
+            return composed(&op, &inputs)?.swap_remove(0).reshape(self.shape());
+        }
         let mut results = match flat(weight)? {
             None => apply(op, [&rows])?,
             Some(w) => apply(op, [&rows, &w])?,

@@ -1,6 +1,6 @@
 //! Vectors divided by their norm, and what is made of norms: distances, similarity, normalisation across channels.
 
-use rushlight_backend::{DType, Error, Result, broadcast_shapes, normalize_dim};
+use rushlight_backend::{DType, Error, Result, broadcast_shapes, normalize_dim, normalize_dims};
 
 use crate::{IntoSizes, Tensor};
 
@@ -28,12 +28,10 @@ impl Tensor {
     /// Divided by the p-norm over dimensions, or by eps where that is larger. PyTorch's defaults are p = 2, dimension 1, eps = 1e-12.
     ///
     /// # Errors
-    /// If a dimension does not exist or the dtype does not fit.
+    /// If a dimension does not exist or is named twice, or the dtype does not fit.
     pub fn normalize(&self, p: f64, dims: impl IntoSizes, eps: f64) -> Result<Tensor> {
         let dims = dims.into_sizes();
-        for &d in &dims {
-            normalize_dim("normalize", d, self.dim())?;
-        }
+        normalize_dims("normalize", &dims, self.dim())?;
         let norm = p_norm(self, p, &dims, true)?;
         self.div(&norm.clamp(eps, None)?)
     }
@@ -44,6 +42,9 @@ impl Tensor {
     /// If the shapes cannot be broadcast together, or the dtypes are not floating point.
     pub fn cosine_similarity(&self, other: &Tensor, dim: isize, eps: f64) -> Result<Tensor> {
         let op = "cosine_similarity";
+        if eps.is_nan() || eps < 0.0 {
+            return Err(Error::value(op, format!("eps must not be negative, got {eps}")));
+        }
         let dtype = common_float(op, self, other)?;
         let shape = broadcast_shapes(op, &[self.shape(), other.shape()])?;
         normalize_dim(op, dim, shape.len())?;
@@ -104,9 +105,11 @@ impl Tensor {
                 format!("wants [.., n, m] and [.., k, m] with one m, got {:?} and {:?}", self.shape(), other.shape()),
             ));
         }
+        if !self.dtype().is_float() || self.dtype() != other.dtype() {
+            return Err(Error::dtype(op, format!("wants floating-point tensors of one dtype, got {} and {}", self.dtype(), other.dtype())));
+        }
         check_p(op, p)?;
-        let dtype = common_float(op, self, other)?;
-        let (x, y) = (self.to_dtype(dtype)?, other.to_dtype(dtype)?);
+        let (x, y) = (self, other);
         let (n, k) = (x.size(-2)?, y.size(-2)?);
         if x.size(-1)? == 0 {
             // The norm of nothing, also where it is the largest of nothing.
@@ -114,7 +117,7 @@ impl Tensor {
         }
         if p == 2.0 && (n > 25 || k > 25) {
             let squares = |t: &Tensor| t.square()?.sum_dim(-1, true);
-            let sum = squares(&x)?.add(&squares(&y)?.transpose(-1, -2)?)?;
+            let sum = squares(x)?.add(&squares(y)?.transpose(-1, -2)?)?;
             let squared = sum.sub(&x.matmul(&y.transpose(-1, -2)?)?.mul(2.0)?)?;
             let none = squared.le(0)?;
             return none.where_(&squared.zeros_like()?, &squared.masked_fill(&none, 1)?.sqrt()?);

@@ -44,7 +44,13 @@ impl Tensor {
         if self.dtype() == DType::Bool {
             return Err(Error::dtype("threshold", "does not take booleans"));
         }
-        self.masked_fill(&self.le(threshold)?, value)
+        // Integers compare with the threshold in their own type, where a negative one becomes large if they have no sign.
+        let below = if self.dtype().is_int() {
+            self.le(&Tensor::full((), threshold as i64, (DType::I64, self.device()))?.to_dtype(self.dtype())?)?
+        } else {
+            self.le(threshold)?
+        };
+        self.masked_fill(&below, value)
     }
 
     /// x for positive x, else `weight x`, with one weight, or one for each channel (dimension 1).

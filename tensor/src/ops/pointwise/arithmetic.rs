@@ -1,9 +1,9 @@
 //! Arithmetic in several steps, and rare arithmetic.
 
-use rushlight_backend::op::{IntegerOp, Pointwise};
+use rushlight_backend::op::{Binary, IntegerOp, Pointwise};
 use rushlight_backend::{DType, Error, Result, Scalar};
 
-use super::{cast, common_type};
+use super::{cast, common_type, no_bool_in_sub};
 use crate::{Input, Operand, Tensor, apply1};
 
 /// The product of two numbers, of the wider kind.
@@ -61,7 +61,9 @@ impl Tensor {
     /// # Errors
     /// If the shapes cannot be broadcast together, a tensor is `bool`, or alpha is not of the result's kind.
     pub fn sub_scaled<'b>(&self, other: impl Into<Operand<'b>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-        self.sub(&scaled("sub", self, other.into(), alpha.into())?)
+        let other = other.into();
+        no_bool_in_sub(Binary::Sub, self, other)?;
+        self.sub(&scaled("sub", self, other, alpha.into())?)
     }
 
     /// `x + value y z`. PyTorch's default value is 1.

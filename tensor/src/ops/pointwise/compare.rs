@@ -80,14 +80,10 @@ impl Tensor {
         if self.dtype().is_float() { self.ones_like()?.copysign(self)?.lt(0) } else { self.lt(0) }
     }
 
-    fn extremum<'b>(&self, op: &'static str, other: Operand<'b>, first: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
-        let dtype = common_type(&[Operand::Tensor(self), other]);
+    fn extremum(&self, op: &'static str, other: &Tensor, first: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let dtype = common_type(&[Operand::Tensor(self), Operand::Tensor(other)]);
         ordered(op, self)?;
-        let x = self.to_dtype(dtype)?;
-        let y = match other {
-            Operand::Tensor(y) => y.to_dtype(dtype)?,
-            Operand::Scalar(s) => Tensor::full((), s, (dtype, self.device()))?,
-        };
+        let (x, y) = (self.to_dtype(dtype)?, other.to_dtype(dtype)?);
         first(&x, &y)?.logical_or(&y.isnan()?)?.where_(&x, &y)
     }
 
@@ -95,16 +91,16 @@ impl Tensor {
     ///
     /// # Errors
     /// If the tensors are complex or the shapes cannot be broadcast.
-    pub fn fmax<'b>(&self, other: impl Into<Operand<'b>>) -> Result<Tensor> {
-        self.extremum("fmax", other.into(), |x, y| x.ge(y))
+    pub fn fmax(&self, other: &Tensor) -> Result<Tensor> {
+        self.extremum("fmax", other, |x, y| x.ge(y))
     }
 
     /// The smaller one; if one is NaN, the other. The first one has the gradient where they are equal.
     ///
     /// # Errors
     /// If the tensors are complex or the shapes cannot be broadcast.
-    pub fn fmin<'b>(&self, other: impl Into<Operand<'b>>) -> Result<Tensor> {
-        self.extremum("fmin", other.into(), |x, y| x.le(y))
+    pub fn fmin(&self, other: &Tensor) -> Result<Tensor> {
+        self.extremum("fmin", other, |x, y| x.le(y))
     }
 
     /// 0 below 0, 1 above, and `values` at 0.

@@ -54,39 +54,59 @@ methods! {
 }
 
 macro_rules! methods2 {
-    ($($(#[$doc:meta])* $name:ident => $f:expr;)*) => {
+    ($other:ty, $lifetime:lifetime: $($(#[$doc:meta])* $name:ident => $f:expr;)*) => {
         impl Tensor {$(
             $(#[$doc])*
             ///
             /// # Errors
             /// If the shapes cannot be broadcast together, or the dtype does not fit.
-            pub fn $name<'b>(&self, other: impl Into<Operand<'b>>) -> Result<Tensor> {
+            pub fn $name<$lifetime>(&self, other: $other) -> Result<Tensor> {
                 binary($f, Operand::Tensor(self), other.into())
             }
         )*}
     };
 }
 
-methods2! {
+methods2! { impl Into<Operand<'b>>, 'b:
+    /// `x log(y)`, and 0 where x is 0.
+    xlogy => Special::Xlogy;
+    /// x with the sign of y (also that of zeros).
+    copysign => Special::Copysign;
+}
+
+methods2! { &'b Tensor, 'b:
     /// The regularised lower incomplete gamma function P(a, x), where this tensor is a. There is no derivative with respect to a.
     igamma => Special::Igamma;
     /// The regularised upper incomplete gamma function Q(a, x), where this tensor is a. There is no derivative with respect to a.
     igammac => Special::Igammac;
-    /// `x log(y)`, and 0 where x is 0.
-    xlogy => Special::Xlogy;
-    /// `log(exp(x) + exp(y))` without overflow.
-    logaddexp => Special::LogAddExp;
     /// `log2(2^x + 2^y)` without overflow.
     logaddexp2 => Special::LogAddExp2;
     /// `sqrt(x^2 + y^2)` without overflow.
     hypot => Special::Hypot;
-    /// x with the sign of y (also that of zeros).
-    copysign => Special::Copysign;
     /// The next number of the dtype after x towards y; its derivative with respect to x is 1.
     nextafter => Special::Nextafter;
 }
 
 impl Tensor {
+    /// `log(exp(x) + exp(y))` without overflow. Of complex numbers the imaginary part is not brought into one turn.
+    ///
+    /// # Errors
+    /// If the shapes cannot be broadcast together, or the dtype does not fit.
+    pub fn logaddexp(&self, other: &Tensor) -> Result<Tensor> {
+        let dtype = common_type(&[Operand::Tensor(self), Operand::Tensor(other)]);
+        if !dtype.is_complex() {
+            return binary(Special::LogAddExp, Operand::Tensor(self), Operand::Tensor(other));
+        }
+        // Relative to the one with the larger real part; a NaN becomes the result, and so does one of two infinities.
+        let (x, y) = (self.to_dtype(dtype)?, other.to_dtype(dtype)?);
+        let (a, b) = (x.real()?, y.real()?);
+        let less = a.lt(&b)?.logical_or(&y.isnan()?)?;
+        let (low, high) = (less.where_(&x, &y)?, less.where_(&y, &x)?);
+        let settled = a.eq(&b)?.logical_and(&b.isinf()?)?.logical_or(&high.isnan()?)?;
+        let distance = settled.where_(f64::NEG_INFINITY, &low.sub(&high)?)?;
+        high.add(&distance.exp()?.log1p()?)
+    }
+
     /// The n-th derivative of [`digamma`](Tensor::digamma).
     ///
     /// # Errors
@@ -103,6 +123,9 @@ impl Tensor {
     pub fn mvlgamma(&self, p: i64) -> Result<Tensor> {
         if p < 1 {
             return Err(Error::value("mvlgamma", format!("wants a dimension p of at least 1, got {p}")));
+        }
+        if self.dtype() == DType::Bool {
+            return Err(Error::dtype("mvlgamma", "does not take booleans"));
         }
         let x = if self.dtype().is_differentiable() { self.clone() } else { self.to_dtype(default_dtype())? };
         let p = p as f64;

@@ -42,8 +42,9 @@ fn bounds(dtype: DType) -> (Scalar, Scalar) {
     }
 }
 
-fn floating(x: &Tensor) -> Result<Tensor> {
-    if x.dtype().is_differentiable() { Ok(x.clone()) } else { x.to_dtype(default_dtype()) }
+/// Booleans have no least or greatest number that could stand for those that do not take part.
+fn numbers(op: &'static str, x: &Tensor) -> Result<()> {
+    if x.dtype() == DType::Bool { Err(Error::dtype(op, "does not take booleans")) } else { Ok(()) }
 }
 
 /// The sum. Integers and booleans give int64.
@@ -80,6 +81,7 @@ pub fn prod(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&Tenso
 /// # Errors
 /// As [`sum`], or if there are no elements.
 pub fn amax(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
+    numbers("masked.amax", x)?;
     filled(x, mask, bounds(x.dtype()).0)?.amax(dims, keepdim)
 }
 
@@ -88,6 +90,7 @@ pub fn amax(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&Tenso
 /// # Errors
 /// As [`sum`], or if there are no elements.
 pub fn amin(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
+    numbers("masked.amin", x)?;
     filled(x, mask, bounds(x.dtype()).1)?.amin(dims, keepdim)
 }
 
@@ -109,13 +112,16 @@ pub fn argmin(x: &Tensor, dim: impl Into<Option<isize>>, keepdim: bool, mask: Op
     dim.into().map_or_else(|| x.argmin(), |d| x.argmin_dim(d, keepdim))?.to_dtype(x.dtype())
 }
 
-/// The mean. Integers become floats.
+/// The mean.
 ///
 /// # Errors
-/// As [`sum`].
+/// As [`sum`], or if the tensor is neither floating point nor complex.
 pub fn mean(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
-    let (x, dims) = (floating(x)?, dims.into_sizes());
-    sum(&x, dims.clone(), keepdim, mask)?.div(&count(&x, mask, &dims, keepdim, super::norm::real_type(x.dtype()))?)
+    if !x.dtype().is_differentiable() {
+        return Err(Error::dtype("masked.mean", format!("wants a floating-point or complex tensor, got {}", x.dtype())));
+    }
+    let dims = dims.into_sizes();
+    sum(x, dims.clone(), keepdim, mask)?.div(&count(x, mask, &dims, keepdim, super::norm::real_type(x.dtype()))?)
 }
 
 /// The vector norm of order `p`.
@@ -127,18 +133,19 @@ pub fn norm(x: &Tensor, p: f64, dims: impl IntoSizes, keepdim: bool, mask: Optio
     filled(x, mask, nothing)?.vector_norm(p, dims, keepdim)
 }
 
-/// The variance: squared deviations from the mean, divided by the number of elements that take part less `correction`. Integers become
-/// floats.
+/// The variance: squared magnitudes of the deviations from the mean, divided by the number of elements that take part less `correction`. Integers
+/// become floats; of complex numbers it is complex, as in PyTorch.
 ///
 /// # Errors
-/// As [`sum`].
+/// As [`sum`], or if the tensor is of booleans.
 pub fn var(x: &Tensor, dims: impl IntoSizes, correction: f64, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
-    let (x, dims) = (floating(x)?, dims.into_sizes());
-    let dtype = super::norm::real_type(x.dtype());
+    numbers("masked.var", x)?;
+    let x = if x.dtype().is_differentiable() { x.clone() } else { x.to_dtype(default_dtype())? };
+    let (dtype, dims) = (super::norm::real_type(x.dtype()), dims.into_sizes());
     let centred = x.sub(&mean(&x, dims.clone(), true, mask)?)?;
     let squares = if x.dtype().is_complex() { centred.abs()?.square()? } else { centred.square()? };
     let count = count(&x, mask, &dims, keepdim, dtype)?.sub(correction)?.clamp(0.0, None)?;
-    sum(&squares, dims, keepdim, mask)?.div(&count)
+    sum(&squares, dims, keepdim, mask)?.div(&count)?.to_dtype(x.dtype())
 }
 
 /// The square root of [`var`].
@@ -154,6 +161,7 @@ pub fn std(x: &Tensor, dims: impl IntoSizes, correction: f64, keepdim: bool, mas
 /// # Errors
 /// As [`sum`].
 pub fn logsumexp(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
+    numbers("masked.logsumexp", x)?;
     let dims = super::dims_or_all("masked.logsumexp", x, dims)?;
     filled(x, mask, bounds(x.dtype()).0)?.logsumexp(dims.to_vec(), keepdim)?.to_dtype(x.dtype())
 }
@@ -163,6 +171,8 @@ pub fn logsumexp(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&
 /// # Errors
 /// If shapes or masks do not fit.
 pub fn logaddexp(x: &Tensor, y: &Tensor, x_mask: Option<&Tensor>, y_mask: Option<&Tensor>) -> Result<Tensor> {
+    numbers("masked.logaddexp", x)?;
+    numbers("masked.logaddexp", y)?;
     let (x, y) = (filled(x, x_mask, f64::NEG_INFINITY)?, filled(y, y_mask, f64::NEG_INFINITY)?);
     let shape = broadcast_shapes("masked.logaddexp", &[x.shape(), y.shape()])?;
     Tensor::stack(&[x.expand(shape.as_slice())?, y.expand(shape.as_slice())?], 0)?.logsumexp(0, false)

@@ -1,7 +1,7 @@
 //! Dimensions in other places, windows, elements moved around.
 
 use rushlight_backend::op::ShapeOp;
-use rushlight_backend::{Dims, Error, Result, Shape, Strides, normalize_dim, normalize_dims};
+use rushlight_backend::{DType, Dims, Error, Result, Shape, Strides, normalize_dim, normalize_dims};
 
 use crate::{IntoSizes, Tensor, apply1, sizes};
 
@@ -164,6 +164,21 @@ impl Tensor {
         let shape = sizes::shape("as_strided", sizes)?;
         let strides: Strides = strides.into_sizes().into_iter().collect();
         apply1(ShapeOp::Strided { shape, strides, offset }, [self.contiguous()?])
+    }
+
+    /// This tensor with `source` in the places that [`as_strided`](Tensor::as_strided) shows.
+    ///
+    /// # Errors
+    /// As `as_strided`, or if the source has another shape or dtype.
+    pub fn as_strided_scatter(&self, source: &Tensor, sizes: impl IntoSizes, strides: impl IntoSizes, offset: usize) -> Result<Tensor> {
+        let places = Tensor::arange(0, self.numel() as i64, 1, (DType::I64, self.device()))?.as_strided(sizes, strides, offset)?;
+        if places.shape() != source.shape() {
+            return Err(Error::shape(
+                "as_strided_scatter",
+                format!("wants a source of shape {:?}, got {:?}", places.shape(), source.shape()),
+            ));
+        }
+        self.reshape(-1)?.scatter(0, &places.reshape(-1)?, &source.reshape(-1)?)?.reshape(self.shape())
     }
 
     /// Groups of `factor * factor` channels laid out as squares of pixels: `[.., c f f, h, w]` to `[.., c, h f, w f]`.

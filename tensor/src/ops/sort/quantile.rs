@@ -1,6 +1,6 @@
 //! Quantiles.
 
-use rushlight_backend::{Error, Result};
+use rushlight_backend::{Error, Result, normalize_dim};
 
 use crate::Tensor;
 
@@ -61,7 +61,10 @@ impl Tensor {
         // Rows last, and one more dimension where only one element is meant.
         let rows = match dim {
             None => self.reshape(-1)?,
-            Some(_) if self.dim() == 0 => self.reshape(1)?,
+            Some(d) if self.dim() == 0 => {
+                normalize_dim(op, d, 0)?;
+                self.reshape(1)?
+            }
             Some(d) => self.transpose(d, -1)?,
         };
         let n = *rows.shape().last().unwrap_or(&1);

@@ -2,7 +2,8 @@
 
 use rushlight_backend::{DType, Error, Result, normalize_dim};
 
-use crate::Tensor;
+use crate::ops::pointwise::common_type;
+use crate::{Operand, Tensor};
 
 /// What [`Tensor::unique`] takes; the default is PyTorch's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,40 @@ pub struct UniqueResults {
 }
 
 impl Tensor {
+    /// Which elements are among others (`bool`), or, with `invert`, are not. NaN is among none.
+    ///
+    /// # Errors
+    /// If the numbers are complex or booleans.
+    ///
+    /// ```
+    /// # use rushlight_tensor::Tensor;
+    /// let x = Tensor::new(&[3i64, 1, 2])?;
+    /// assert_eq!(x.isin(&Tensor::new(&[2i64, 3])?, false)?.to_vec::<bool>()?, [true, false, true]);
+    /// # Ok::<(), rushlight_tensor::Error>(())
+    /// ```
+    pub fn isin<'b>(&self, among: impl Into<Operand<'b>>, invert: bool) -> Result<Tensor> {
+        let (x, among) = (self.with_trace(None), among.into());
+        let dtype = common_type(&[Operand::Tensor(&x), among]);
+        if dtype == DType::Bool || dtype.is_complex() {
+            return Err(Error::dtype("isin", format!("does not take {dtype}")));
+        }
+        let x = x.to_dtype(dtype)?;
+        let among = match among {
+            Operand::Tensor(t) => t.with_trace(None).to_dtype(dtype)?.reshape(-1)?,
+            Operand::Scalar(s) => Tensor::full(1, s, (dtype, self.device()))?,
+        };
+        let found = match among.numel() {
+            0 => Tensor::full(x.shape(), false, (DType::Bool, x.device()))?,
+            n => {
+                // Only the first that is not smaller can be equal.
+                let (sorted, _) = among.sort(0, false)?;
+                let place = sorted.searchsorted(&x, false, None)?.clamp(None, (n - 1) as f64)?;
+                sorted.take(&place)?.eq(&x)?
+            }
+        };
+        if invert { found.logical_not() } else { Ok(found) }
+    }
+
     /// The distinct elements, or slices of a dimension; where each has gone, and how often each occurs.
     ///
     /// # Errors
@@ -51,7 +86,7 @@ impl Tensor {
                 let width = front.shape()[1..].iter().product::<usize>();
                 (front.reshape([front.shape()[0], width])?, Some(d))
             }
-            Some(_) => (x.reshape([1, 1])?, None),
+            Some(_) => return Err(Error::index("unique", "a 0-d tensor has no dimension")),
         };
         let n = rows.shape()[0];
         let places = |t: Vec<i64>| Tensor::from_vec(t, n, x.device());
