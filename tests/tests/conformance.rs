@@ -1,6 +1,7 @@
 //! What has passed before passes still.
 
 use rushlight_tests::golden::Golden;
+use rushlight_tests::report::{complete, details};
 use rushlight_tests::run::{Selection, run};
 use rushlight_tests::{outcome::Outcome, pinned};
 
@@ -23,4 +24,13 @@ fn pinned_cases_pass() {
     if new > 0 {
         println!("{new} checks pass that are not pinned yet: run `cargo xtask conformance --bless`");
     }
+}
+
+/// `golden/more` holds further cases, recorded with PyTorch 2.15 from other samples: those that were wrong or missing once.
+#[test]
+fn more_cases_pass() {
+    let more = Golden::at(Golden::bundled().dir().join("more"));
+    let lines = run(&more, &Selection::default()).expect("the further cases can be read");
+    assert!(lines.len() > 300, "only {} checks", lines.len());
+    assert!(complete(&lines), "{}", details(&lines));
 }
