@@ -45,6 +45,39 @@ impl Scalar {
         }
     }
 
+    /// Whether a tensor of the dtype can be filled with it, as PyTorch judges: floats lose their fraction in integers and their last digits in shorter
+    /// floats, negative integers wrap in unsigned ones, but nothing may be out of range.
+    pub fn fits(self, dtype: DType) -> bool {
+        if matches!(self, Scalar::Complex(c) if c.im != 0.0 && !dtype.is_complex()) {
+            return false;
+        }
+        let largest = match dtype {
+            DType::Bool | DType::F64 | DType::C128 => return true,
+            DType::F32 | DType::C64 => f64::from(f32::MAX),
+            DType::F16 => 65504.0,
+            DType::BF16 => crate::bf16::MAX.to_f64(),
+            DType::I64 if matches!(self, Scalar::Int(_) | Scalar::Bool(_)) => return true,
+            DType::I64 => i64::MAX as f64,
+            DType::I32 => f64::from(i32::MAX),
+            DType::I16 => f64::from(i16::MAX),
+            DType::I8 => f64::from(i8::MAX),
+            DType::U8 => f64::from(u8::MAX),
+        };
+        let within = |x: f64| {
+            if dtype.is_int() {
+                // One more below zero where there are signs.
+                let least = if dtype == DType::U8 { -largest } else { -largest - 1.0 };
+                (least..=largest).contains(&x.trunc())
+            } else {
+                !x.is_finite() || x.abs() <= largest
+            }
+        };
+        match self {
+            Scalar::Complex(c) => within(c.re) && within(c.im),
+            other => within(other.to_f64()),
+        }
+    }
+
     /// The dtype of a tensor made from this scalar alone, given the default float type.
     pub fn dtype(self, default_float: DType) -> DType {
         match self {

@@ -122,6 +122,9 @@ impl Registry {
         if matches!(args.peek_named("device"), Some(Value::Str(d)) if d == "cpu") {
             args.ignore("device");
         }
+        if matches!(args.peek_named("requires_grad"), Some(Value::Bool(_))) {
+            args.ignore("requires_grad");
+        }
         let result = call(args);
         match (&result, args.unused()) {
             (Err(CaseError::Missing(_) | CaseError::Kind(_) | CaseError::Untypable(_)), _) | (_, None) => result,

@@ -49,8 +49,11 @@ impl Create {
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {
         let [] = exactly(self.name(), inputs)?;
         match self {
-            Create::Full { shape, dtype, .. } => {
+            Create::Full { shape, dtype, value } => {
                 check_size(self.name(), shape, *dtype)?;
+                if !value.fits(*dtype) {
+                    return Err(Error::value(self.name(), format!("{value:?} is out of range for {dtype}")));
+                }
                 one(shape.clone(), *dtype)
             }
             Create::Arange { len, dtype, .. } => {

@@ -113,6 +113,14 @@ impl Tensor {
         if mask.is_some() && is_causal {
             return Err(Error::value(op, "takes a mask or is_causal, not both"));
         }
+        if let Some(mask) = mask {
+            if mask.dim() < 2 {
+                return Err(Error::shape(op, format!("wants a mask of at least two dimensions, got {:?}", mask.shape())));
+            }
+            if mask.dtype() != DType::Bool && !mask.dtype().is_float() {
+                return Err(Error::dtype(op, format!("wants a mask of bool or floats, got {}", mask.dtype())));
+            }
+        }
         if !(0.0..=1.0).contains(&dropout_p) {
             return Err(Error::value(op, format!("the dropout probability must lie in 0 to 1, got {dropout_p}")));
         }

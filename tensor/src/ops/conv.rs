@@ -82,6 +82,9 @@ impl Tensor {
             }
         };
         let (x, alone) = self.with_batch(rank)?;
+        if x.dim() == rank + 2 && x.shape()[2..].contains(&0) {
+            return Err(Error::shape(op, format!("only the batch and the channels may be empty, got {:?}", self.shape())));
+        }
         let conv = Conv::Forward(Window { stride, before, after, dilation, groups });
         let y = match bias {
             Some(bias) => apply1(conv, [&x, weight, bias])?,
@@ -117,6 +120,9 @@ impl Tensor {
                     weight.shape()
                 ),
             ));
+        }
+        if weight.shape()[1] == 0 {
+            return Err(Error::shape(op, format!("a weight of shape {:?} gives no channels", weight.shape())));
         }
         let mut size: SmallVec<[isize; 3]> = SmallVec::new();
         let mut after: SmallVec<[isize; 3]> = SmallVec::new();

@@ -64,6 +64,38 @@ impl Tensor {
         Ok(results.swap_remove(0))
     }
 
+    /// [`cross_entropy_with`](Tensor::cross_entropy_with) of the logits `x W' + b` of these inputs `[n, in]` (or `[in]`): the weight is `[classes, .., in]`,
+    /// the bias has its shape without the last dimension, and the targets are class numbers `[n, ..]` or probabilities `[n, classes, ..]`.
+    ///
+    /// # Errors
+    /// If shapes or dtypes do not fit, or a target is no class.
+    pub fn linear_cross_entropy(
+        &self,
+        linear_weight: &Tensor,
+        targets: &Tensor,
+        linear_bias: Option<&Tensor>,
+        weight: Option<&Tensor>,
+        options: CrossEntropy,
+    ) -> Result<Tensor> {
+        let op = "linear_cross_entropy";
+        let [out @ .., inner] = linear_weight.shape() else {
+            return Err(Error::shape(op, "wants a weight of at least two dimensions"));
+        };
+        let fits =
+            matches!(self.shape(), [n @ .., k] if n.len() < 2 && k == inner) && !out.is_empty() && (out.len() == 1 || self.dim() == 2);
+        if !fits || linear_bias.is_some_and(|b| b.shape() != out) {
+            let bias = linear_bias.map(Tensor::shape);
+            return Err(Error::shape(
+                op,
+                format!("inputs {:?}, weight {:?} and bias {bias:?} do not fit", self.shape(), linear_weight.shape()),
+            ));
+        }
+        let bias = linear_bias.map(|b| b.reshape(-1)).transpose()?;
+        let logits = self.linear(&linear_weight.reshape([out.iter().product(), *inner])?, bias.as_ref())?;
+        let shape: Vec<usize> = self.shape()[..self.dim() - 1].iter().chain(out).copied().collect();
+        logits.reshape(shape)?.cross_entropy_with(targets, weight, options)
+    }
+
     /// Cross entropy against probabilities.
     fn soft_cross_entropy(&self, targets: &Tensor, weight: Option<&Tensor>, options: CrossEntropy) -> Result<Tensor> {
         if targets.shape() != self.shape() {

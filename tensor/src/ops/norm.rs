@@ -121,6 +121,14 @@ impl Tensor {
         momentum: f64,
         eps: f64,
     ) -> Result<Tensor> {
+        if eps.is_nan() || eps < 0.0 || (training && eps == 0.0) {
+            return Err(Error::value("batch_norm", format!("eps must not be negative, and positive in training, got {eps}")));
+        }
+        if let (true, [n, _, rest @ ..]) = (training, self.shape())
+            && n * rest.iter().product::<usize>() == 1
+        {
+            return Err(Error::value("batch_norm", format!("more than 1 value per channel is needed in training, got {:?}", self.shape())));
+        }
         if self.numel() == 0 && self.dim() > 0 {
             return self.batch_norm_empty(weight, bias);
         }
@@ -134,6 +142,7 @@ impl Tensor {
             return y.to_dtype(self.dtype());
         }
         check_running("batch_norm", self, running_mean.as_deref(), running_var.as_deref())?;
+        one_dtype("batch_norm", self, &parameters)?;
         if !training {
             return match (running_mean, running_var) {
                 (Some(mean), Some(var)) => self.batch_norm_eval(mean, var, weight, bias, eps),
@@ -181,6 +190,14 @@ fn check_running(op: &'static str, x: &Tensor, mean: Option<&Tensor>, var: Optio
         }
     }
     Ok(())
+}
+
+/// An error if parameters have another dtype than the input.
+fn one_dtype(op: &'static str, x: &Tensor, parameters: &[Option<&Tensor>]) -> Result<()> {
+    match parameters.iter().flatten().find(|p| p.dtype() != x.dtype()) {
+        Some(p) => Err(Error::dtype(op, format!("parameters of {} for an input of {}", p.dtype(), x.dtype()))),
+        None => Ok(()),
+    }
 }
 
 /// A vector over the channels in the shape in which it is broadcast over x.

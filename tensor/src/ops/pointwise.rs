@@ -356,6 +356,14 @@ impl Tensor {
         reflected(Binary::Pow, scalar.into(), Input::Ref(self))
     }
 
+    /// Python's `scalar % x`.
+    ///
+    /// # Errors
+    /// If the dtype does not fit.
+    pub fn rremainder(&self, scalar: impl Into<Scalar>) -> Result<Tensor> {
+        reflected(Binary::Remainder, scalar.into(), Input::Ref(self))
+    }
+
     /// Limited to `min..=max`; either may be absent. The derivative at the bounds is 0.
     ///
     /// # Errors

@@ -241,6 +241,9 @@ impl Tensor {
                 ),
             ));
         }
+        if window.stride.iter().any(|s| s < 1) {
+            return Err(Error::value(op, format!("strides must be positive, got {:?}", window.stride)));
+        }
         let (lead, plane) = self.shape().split_at(self.dim() - rank);
         let default: SmallVec<[isize; 3]> =
             (0..rank).map(|d| (plane[d] as isize - 1) * window.stride.get(d) - 2 * window.padding.get(d) + window.kernel.get(d)).collect();

@@ -218,6 +218,9 @@ impl Tensor {
     /// If a dimension does not exist or is too small, or the spacing does not fit.
     pub fn gradient(&self, spacing: &[Spacing<'_>], dims: impl IntoSizes, edge_order: usize) -> Result<Vec<Tensor>> {
         let op = "gradient";
+        if self.dtype() == DType::Bool {
+            return Err(Error::dtype(op, "does not take booleans"));
+        }
         let dims = dims.into_sizes();
         let dims = if dims.is_empty() { (0..self.dim()).collect() } else { normalize_dims(op, &dims, self.dim())? };
         if !(1..=2).contains(&edge_order) {

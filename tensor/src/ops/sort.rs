@@ -61,6 +61,9 @@ impl Tensor {
     /// # Errors
     /// If there are fewer, the dimension does not exist, or the tensor is complex.
     pub fn topk(&self, k: usize, dim: isize, largest: bool) -> Result<(Tensor, Tensor)> {
+        if self.dtype() == DType::Bool {
+            return Err(Error::dtype("topk", "does not take booleans"));
+        }
         self.in_order(Sort::TopK { k, largest }, "topk", dim, false)
     }
 

@@ -4,7 +4,7 @@ use rushlight_tensor::{AttentionOptions, InProjection, MultiHeadAttention};
 
 use crate::args::Args;
 use crate::golden::Value;
-use crate::outcome::CaseResult;
+use crate::outcome::{CaseError, CaseResult};
 use crate::registry::Registry;
 
 pub(super) fn register(r: &mut Registry) {
@@ -20,7 +20,9 @@ pub(super) fn register(r: &mut Registry) {
 
 fn multi_head(a: &mut Args) -> CaseResult<Vec<Value>> {
     let (q, k, v) = (a.tensor("query")?, a.tensor("key")?, a.tensor("value")?);
-    a.size("embed_dim_to_check")?;
+    if a.size("embed_dim_to_check")? != q.size(-1)? {
+        return Err(CaseError::Untypable("the size of the embedding is the query's own".to_string()));
+    }
     let num_heads = a.size("num_heads")?;
     let (packed, in_proj_bias) = (a.opt_tensor("in_proj_weight")?, a.opt_tensor("in_proj_bias")?);
     let (bias_k, bias_v) = (a.opt_tensor("bias_k")?, a.opt_tensor("bias_v")?);
@@ -37,7 +39,7 @@ fn multi_head(a: &mut Args) -> CaseResult<Vec<Value>> {
     let in_proj = match (&packed, &each) {
         (_, [Some(q), Some(k), Some(v)]) if separate => InProjection::Separate([q, k, v]),
         (Some(w), _) => InProjection::Packed(w),
-        _ => return Err(crate::outcome::CaseError::Untypable("the projections are one of two kinds".to_string())),
+        _ => return Err(CaseError::Untypable("the projections are one of two kinds".to_string())),
     };
     let with = MultiHeadAttention {
         in_proj_bias: in_proj_bias.as_ref(),

@@ -23,6 +23,19 @@ pub(super) fn register(r: &mut Registry) {
         let options = CrossEntropy { ignore_index, reduction: reduction(a)?, label_smoothing: a.float_or("label_smoothing", 0.0)? };
         Ok(x.cross_entropy_with(&targets, weight.as_ref(), options)?)
     });
+    r.op("nn.functional.linear_cross_entropy", |a| {
+        let (x, w, targets) = (a.tensor("input")?, a.tensor("linear_weight")?, a.tensor("target")?);
+        let (bias, weight) = (a.opt_tensor("linear_bias")?, a.opt_tensor("weight")?);
+        let ignored = a.opt_int("ignore_index")?;
+        // Probabilities have no class to ignore.
+        if ignored.is_some() && targets.dtype().is_float() {
+            return Err(CaseError::Untypable("`ignore_index` is for class numbers".to_string()));
+        }
+        let ignore_index = ignored.unwrap_or(-100) as i64;
+        let options = CrossEntropy { ignore_index, reduction: reduction(a)?, label_smoothing: a.float_or("label_smoothing", 0.0)? };
+        a.none("options")?;
+        Ok(x.linear_cross_entropy(&w, &targets, bias.as_ref(), weight.as_ref(), options)?)
+    });
     r.op("nn.functional.nll_loss", |a| {
         let (x, targets, weight) = (a.tensor("input")?, a.tensor("target")?, a.opt_tensor("weight")?);
         a.none("size_average")?;

@@ -122,14 +122,21 @@ fn binary(r: &mut Registry) {
         })
     });
     r.binary("floor_divide", |x, y| x.floor_divide(y));
-    r.binary("remainder", |x, y| x.remainder(y));
+    r.op("remainder", |a| {
+        use crate::args::Either::*;
+        Ok(match (a.either("input")?, a.either("other")?) {
+            (Tensor(x), y) => x.remainder(y.operand())?,
+            (Scalar(x), Tensor(y)) => y.rremainder(x)?,
+            (Scalar(_), Scalar(_)) => return Err(CaseError::Untypable("one of them is a tensor".to_string())),
+        })
+    });
     r.binary("fmod", |x, y| x.fmod(y));
     r.op("pow", |a| {
         use crate::args::Either::*;
         Ok(match (a.either("input")?, a.either("exponent")?) {
             (Tensor(x), y) => x.pow(y.operand())?,
             (Scalar(x), Tensor(y)) => y.rpow(x)?,
-            (Scalar(_), Scalar(_)) => return Err(CaseError::Missing("a power of two numbers".to_string())),
+            (Scalar(_), Scalar(_)) => return Err(CaseError::Untypable("one of them is a tensor".to_string())),
         })
     });
     r.tensors2("maximum", ["input", "other"], Tensor::maximum);
@@ -170,10 +177,7 @@ fn reflected(r: &mut Registry) {
     r.op("__rsub__", |a| reflect(a, |y, x| y.sub(x), |x, y| x.rsub(y)));
     r.op("__rpow__", |a| reflect(a, |y, x| y.pow(x), |x, y| x.rpow(y)));
     r.op("__rdiv__", |a| reflect(a, |y, x| y.div(x), |x, y| x.reciprocal()?.mul(y)));
-    r.op("__rmod__", |a| {
-        let (x, y) = (a.tensor("self")?, a.tensor("other")?);
-        Ok(y.remainder(&x)?)
-    });
+    r.op("__rmod__", |a| reflect(a, |y, x| y.remainder(x), |x, y| x.rremainder(y)));
     r.alias("__rtruediv__", "__rdiv__");
 }
 

@@ -85,14 +85,15 @@ impl Tensor {
         let d = normalize_dim("index_fill", dim, self.dim())?;
         let mut shape = vector(self)?.shape().to_vec();
         shape[d] = index.numel();
-        let source = match value.into() {
-            Operand::Scalar(s) => self.constant(s, &shape)?,
-            Operand::Tensor(t) if t.dim() == 0 => t.to_dtype(self.dtype())?.expand(shape)?,
-            Operand::Tensor(t) => {
-                return Err(Error::shape("index_fill", format!("wants a value of no dimensions, got the shape {:?}", t.shape())));
+        match value.into() {
+            Operand::Scalar(s) => self.index_copy(dim, index, &self.constant(s, &shape)?),
+            // A place that is named twice takes the number, and gives its gradient, once.
+            Operand::Tensor(t) if t.dim() == 0 => {
+                let places = Tensor::zeros(self.shape(), (DType::Bool, self.device()))?.index_fill(dim, index, true)?;
+                places.where_(&t.to_dtype(self.dtype())?, self)
             }
-        };
-        self.index_copy(dim, index, &source)
+            Operand::Tensor(t) => Err(Error::shape("index_fill", format!("wants a value of no dimensions, got the shape {:?}", t.shape()))),
+        }
     }
 
     /// As [`scatter_reduce`](Tensor::scatter_reduce) with an index vector for whole slices of a dimension.

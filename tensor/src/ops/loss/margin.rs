@@ -108,6 +108,9 @@ impl Tensor {
         }
         let (x, targets, shape) = scores(op, self, targets)?;
         let classes = x.shape()[1];
+        if let Some(w) = weight.filter(|w| w.dtype() != x.dtype()) {
+            return Err(Error::dtype(op, format!("a weight of {} for an input of {}", w.dtype(), x.dtype())));
+        }
         if let Some(w) = weight.filter(|w| w.shape() != [classes]) {
             return Err(Error::shape(op, format!("a weight of shape {:?} does not fit {classes} classes", w.shape())));
         }

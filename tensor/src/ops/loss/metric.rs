@@ -91,6 +91,9 @@ impl Tensor {
         if lead1 != lead2 || last1 != in1 || last2 != in2 || bias.is_some_and(|b| b.shape() != [out]) {
             return Err(wrong(self, other, weight, bias));
         }
+        if let Some(t) = [Some(other), Some(weight), bias].into_iter().flatten().find(|t| t.dtype() != self.dtype()) {
+            return Err(Error::dtype("bilinear", format!("wants one dtype, got {} and {}", self.dtype(), t.dtype())));
+        }
         let n = lead1.iter().product::<usize>();
         let by_first = self.reshape([n, in1])?.matmul(&weight.transpose(0, 1)?.reshape([in1, out * in2])?)?.reshape([n, out, in2])?;
         let y = by_first.matmul(&other.reshape([n, in2, 1])?)?.reshape(lead1.iter().copied().chain([out]).collect::<Vec<_>>())?;

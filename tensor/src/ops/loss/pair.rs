@@ -168,6 +168,9 @@ impl Tensor {
         if self.numel() > 0 && self.dtype().is_float() && x.ge(0)?.logical_and(&x.le(1)?)?.logical_not()?.any()?.item::<bool>()? {
             return Err(Error::value(op, "all inputs must lie in 0 to 1"));
         }
+        if let Some(w) = weight.filter(|w| w.dtype().is_complex()) {
+            return Err(Error::dtype(op, format!("a weight of {} for an input of {}", w.dtype(), self.dtype())));
+        }
         let losses = apply1(Loss::BinaryCrossEntropy, [self, target])?;
         let weight = weight.map(|w| w.expand(self.shape())).transpose()?;
         reduced(&weighed(losses, weight.as_ref())?, reduction)

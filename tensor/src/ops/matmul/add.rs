@@ -35,6 +35,9 @@ impl Tensor {
                 return Err(Error::dtype(op, format!("a factor of tensors of {dtype} must be an integer, got {s:?}")));
             }
         }
+        if let Some(s) = [beta, alpha].iter().find(|s| dtype.is_int() && !s.fits(dtype)) {
+            return Err(Error::value(op, format!("the factor {s:?} is out of range for {dtype}")));
+        }
         let (beta, alpha) = (factor(beta, dtype), factor(alpha, dtype));
         if dtype == DType::Bool {
             let product = if alpha == Scalar::Bool(true) { product } else { product.zeros_like()? };

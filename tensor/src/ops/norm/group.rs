@@ -168,6 +168,9 @@ impl Tensor {
             return Err(Error::shape(op, format!("wants [n, channels, ..], got {:?}", self.shape())));
         }
         super::check_running(op, self, running_mean.as_deref(), running_var.as_deref())?;
+        if !mixed(self, &[running_mean.as_deref(), running_var.as_deref(), weight, bias]) {
+            super::one_dtype(op, self, &[running_mean.as_deref(), running_var.as_deref(), weight, bias])?;
+        }
         if !options.use_input_stats {
             return match (running_mean, running_var) {
                 (Some(mean), Some(var)) => self.batch_norm_eval(mean, var, weight, bias, options.eps),

@@ -1,6 +1,6 @@
 //! Activations that are written in other operations.
 
-use rushlight_backend::{DType, Error, Result};
+use rushlight_backend::{DType, Error, Result, Scalar};
 
 use crate::Tensor;
 
@@ -43,6 +43,9 @@ impl Tensor {
     pub fn threshold(&self, threshold: f64, value: f64) -> Result<Tensor> {
         if self.dtype() == DType::Bool {
             return Err(Error::dtype("threshold", "does not take booleans"));
+        }
+        if !Scalar::Float(threshold).fits(self.dtype()) {
+            return Err(Error::value("threshold", format!("{threshold} is out of range for {}", self.dtype())));
         }
         // Integers compare with the threshold in their own type, where a negative one becomes large if they have no sign.
         let below = if self.dtype().is_int() {

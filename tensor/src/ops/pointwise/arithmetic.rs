@@ -26,6 +26,9 @@ fn scaled(op: &'static str, x: &Tensor, y: Operand<'_>, alpha: Scalar) -> Result
         Scalar::Complex(_) if !dtype.is_complex() => {
             return Err(Error::dtype(op, format!("alpha must be real for tensors of type {dtype}")));
         }
+        alpha if dtype.is_int() && !alpha.fits(dtype) => {
+            return Err(Error::value(op, format!("alpha {alpha:?} is out of range for {dtype}")));
+        }
         Scalar::Bool(_) if dtype != DType::Bool => {
             return Err(Error::dtype(op, format!("alpha must be a number for tensors of type {dtype}")));
         }

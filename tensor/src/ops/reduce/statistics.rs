@@ -25,6 +25,9 @@ impl Tensor {
         if self.dim() != 2 {
             return Err(Error::shape("trace", format!("wants a matrix, got shape {:?}", self.shape())));
         }
+        if self.dtype() == DType::Bool {
+            return Err(Error::dtype("trace", "does not take booleans"));
+        }
         self.diagonal(0, -2, -1)?.sum()
     }
 

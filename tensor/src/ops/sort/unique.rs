@@ -46,7 +46,8 @@ impl Tensor {
         let x = x.to_dtype(dtype)?;
         let among = match among {
             Operand::Tensor(t) => t.with_trace(None).to_dtype(dtype)?.reshape(-1)?,
-            Operand::Scalar(s) => Tensor::full(1, s, (dtype, self.device()))?,
+            Operand::Scalar(s) if s.fits(dtype) => Tensor::full(1, s, (dtype, self.device()))?,
+            Operand::Scalar(_) => Tensor::zeros(0, (dtype, self.device()))?,
         };
         let found = match among.numel() {
             0 => Tensor::full(x.shape(), false, (DType::Bool, x.device()))?,
@@ -82,6 +83,9 @@ impl Tensor {
             None => (x.reshape([-1, 1])?, None),
             Some(d) if x.dim() > 0 => {
                 let d = normalize_dim("unique", d, x.dim())?;
+                if x.shape().iter().enumerate().any(|(i, &n)| n == 0 && i != d) {
+                    return Err(Error::shape("unique", format!("the slices of dimension {d} of {:?} are empty", x.shape())));
+                }
                 let front = x.movedim(d as isize, 0)?;
                 let width = front.shape()[1..].iter().product::<usize>();
                 (front.reshape([front.shape()[0], width])?, Some(d))
