@@ -44,4 +44,4 @@ pub use reverse::{Autograd, BackwardOptions, HookHandle, checkpoint, detect_anom
 
 pub use rule::{Ctx, Grads, Saves, rule_of};
 pub use structure::{Arguments, Aux, Outputs};
-pub use vmap::{Randomness, vmap, vmap_with};
+pub use vmap::{Randomness, vmap, vmap_chunked, vmap_with};

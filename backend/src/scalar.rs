@@ -65,9 +65,13 @@ impl Scalar {
         };
         let within = |x: f64| {
             if dtype.is_int() {
-                // One more below zero where there are signs.
-                let least = if dtype == DType::U8 { -largest } else { -largest - 1.0 };
-                (least..=largest).contains(&x.trunc())
+                // One more below zero where there are signs. Floats do not wrap.
+                let least = match (dtype, self) {
+                    (DType::U8, Scalar::Int(_)) => -largest,
+                    (DType::U8, _) => 0.0,
+                    _ => -largest - 1.0,
+                };
+                (least..=largest).contains(&x)
             } else {
                 !x.is_finite() || x.abs() <= largest
             }

@@ -68,7 +68,7 @@ pub use layers::activation::*;
 pub use layers::adaptive::*;
 pub use layers::attention::*;
 pub use layers::cells::*;
-pub use layers::container::{ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential};
+pub use layers::container::{ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential, checkpoint_sequential};
 pub use layers::conv::*;
 pub use layers::conv_transpose::*;
 pub use layers::cross_map::*;

@@ -221,6 +221,54 @@ pub fn vmap_with<R: Outputs>(
     })
 }
 
+/// As [`vmap_with`], over at most `chunk_size` samples at a time: what it needs of memory does not grow with their number. The results are those of all samples
+/// together, but where random numbers differ between samples.
+///
+/// # Errors
+/// As `vmap_with`, and if `chunk_size` is 0, a result has no sample dimension, or there are no samples.
+///
+/// ```
+/// use rushlight_autograd::{Randomness, vmap_chunked};
+/// use rushlight_tensor::Tensor;
+/// let x = Tensor::arange(0, 5, 1, ())?;
+/// let y = vmap_chunked(|x| x[0].square(), &[&x], &[Some(0)], &[0], Randomness::Error, 2)?;
+/// assert_eq!(y.to_vec::<i64>()?, [0, 1, 4, 9, 16]);
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn vmap_chunked<R: Outputs>(
+    f: impl Fn(&[Tensor]) -> Result<R>,
+    inputs: &[&Tensor],
+    in_dims: &[Option<isize>],
+    out_dims: &[isize],
+    randomness: Randomness,
+    chunk_size: usize,
+) -> Result<R> {
+    if chunk_size == 0 {
+        return Err(Error::value("vmap", "the size of a chunk must be at least 1"));
+    }
+    let sizes = inputs.iter().zip(in_dims).filter_map(|(x, dim)| dim.map(|d| x.size(d))).collect::<Result<Vec<_>>>()?;
+    let n = sizes.first().copied().unwrap_or(0);
+    if sizes.iter().any(|&size| size != n) || n <= chunk_size {
+        let out_dims: Vec<_> = out_dims.iter().copied().map(Some).collect();
+        return vmap_with(f, inputs, in_dims, &out_dims, randomness);
+    }
+    let each: Vec<_> = out_dims.iter().copied().map(Some).collect();
+    let mut chunks = Vec::new();
+    for start in (0..n).step_by(chunk_size) {
+        let len = chunk_size.min(n - start);
+        let part = |(x, dim): (&&Tensor, &Option<isize>)| dim.map_or_else(|| Ok((*x).clone()), |d| x.narrow(d, start as isize, len));
+        let parts = inputs.iter().zip(in_dims).map(part).collect::<Result<Vec<_>>>()?;
+        chunks.push(vmap_with(&f, &parts.iter().collect::<Vec<_>>(), in_dims, &each, randomness)?);
+    }
+    let results: Vec<Vec<&Tensor>> = chunks.iter().map(Outputs::outputs).collect();
+    let joined = (0..results[0].len()).map(|i| {
+        let dim = out_dims.get(i).or(out_dims.first()).copied().unwrap_or(0);
+        Tensor::cat(&results.iter().map(|r| r[i]).collect::<Vec<_>>(), dim)
+    });
+    let joined = joined.collect::<Result<Vec<_>>>()?;
+    Ok(chunks[0].replaced(joined, &Tensor::clone))
+}
+
 fn to_front(x: &Tensor, dim: usize) -> Result<Tensor> {
     let order: Vec<isize> = std::iter::once(dim).chain((0..x.dim()).filter(|&d| d != dim)).map(|d| d as isize).collect();
     x.permute(order)

@@ -170,7 +170,9 @@ impl Pool {
         let (front, plane) = x.shape.split_at(lead);
         // As in PyTorch, only a batch may be empty; adaptive pooling to size 0 has empty gradients.
         let gradient = matches!(self, Pool::MaxGrad { .. } | Pool::AvgGrad { .. } | Pool::AdaptiveAvgGrad { .. });
-        if !gradient && (front[lead - 1] == 0 || plane.contains(&0)) {
+        // Adaptive pooling takes the first dimension for the batch, whatever it is.
+        let adaptive = matches!(self, Pool::AdaptiveAvg { .. } | Pool::AdaptiveMax { .. });
+        if !gradient && ((front[lead - 1] == 0 && (lead == 2 || !adaptive)) || plane.contains(&0)) {
             return Err(Error::shape(name, format!("only the batch may be empty, got {:?}", x.shape)));
         }
         let with = |sizes: &[usize]| -> Shape { front.iter().chain(sizes).copied().collect() };

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
+use rushlight_autograd::checkpoint;
 use rushlight_tensor::{Error, Result, Tensor};
 
 use crate::field::Field;
@@ -120,6 +122,39 @@ fn run(layers: &[(String, Box<dyn Layer>)], x: Tensor) -> Result<Tensor> {
 #[cold]
 fn in_layer(name: &str, layer: &dyn Layer, e: &Error) -> Error {
     Error::new(e.kind(), e.op().to_owned(), format!("{} (in layer `{name}`, {})", e.message(), layer.type_name()))
+}
+
+/// Calls layers one after the other without keeping what backward needs of the inside of all but the last of `segments` parts: backward computes each again
+/// ([`checkpoint`](rushlight_autograd::checkpoint)). Parts have `layers / segments` layers, the last one those that are left as well.
+///
+/// # Errors
+/// Those of the layers, and if there are no segments or more than layers.
+///
+/// ```
+/// use std::sync::Arc;
+/// use rushlight_autograd::Autograd;
+/// use rushlight_nn::{Forward, Linear, Tanh, checkpoint_sequential, sequential};
+/// # use rushlight_tensor::Tensor;
+/// let layers = Arc::new(sequential![Linear::new(3, 4)?, Tanh::new(), Linear::new(4, 2)?, Tanh::new()]);
+/// let x = Tensor::ones([2, 3], ())?.requires_grad()?;
+/// let y = checkpoint_sequential(&layers, 2, &x)?;
+/// assert_eq!(y.to_vec::<f32>()?, layers.forward(&x)?.to_vec::<f32>()?);
+/// y.sum()?.backward()?;
+/// # Ok::<(), rushlight_tensor::Error>(())
+/// ```
+pub fn checkpoint_sequential(layers: &Arc<Sequential>, segments: usize, x: &Tensor) -> Result<Tensor> {
+    let n = layers.len();
+    if segments == 0 || segments > n {
+        return Err(Error::value("checkpoint_sequential", format!("wants from 1 to {n} segments for {n} layers, got {segments}")));
+    }
+    let len = n / segments;
+    let last = len * (segments - 1);
+    let mut x = x.clone();
+    for start in (0..last).step_by(len) {
+        let layers = layers.clone();
+        x = checkpoint(move |x| run(&layers.layers[start..start + len], x[0].clone()), &[&x])?;
+    }
+    run(&layers.layers[last..], x)
 }
 
 impl fmt::Display for Sequential {

@@ -131,7 +131,7 @@ impl Tensor {
             && (nk, nv, hv) == (n, n, hk)
             && (hk == h || enable_gqa)
         {
-            let scale = scale.unwrap_or(1.0 / (self.size(-1)? as f64).sqrt());
+            let scale = scale.unwrap_or(1.0 / (self.size(-1)?.max(1) as f64).sqrt());
             return Ok(apply(Attention::Forward { scale, causal: is_causal }, [self, key, value])?.swap_remove(0));
         }
         // All of them as [n, heads, .., ..]: dimensions in front are broadcast, and those that are too many become one.
@@ -166,7 +166,7 @@ impl Tensor {
                 })
             }
         };
-        let scale = scale.unwrap_or(1.0 / (self.size(-1)? as f64).sqrt());
+        let scale = scale.unwrap_or(1.0 / (self.size(-1)?.max(1) as f64).sqrt());
         let y = if dropout_p > 0.0 {
             let (k, v) = (repeat_heads(&k, q.shape()[1])?, repeat_heads(&v, q.shape()[1])?);
             attention_weights(&q, &k, mask.as_ref(), scale, is_causal)?.dropout(dropout_p, true)?.matmul(&v)?

@@ -56,6 +56,7 @@ macro_rules! pools {
                 Ok(vec![y.into(), i.into()])
             } })
         });
+        $m.layer(stringify!($adaptive), |a| Ok(nn::$adaptive::new(output_size(a)?)?));
         $m.other(stringify!($unpool), |a| {
             let builder = nn::$unpool::builder(a.ints("kernel_size")?).stride(stride(a)?).padding(sizes(a, "padding", 0)?);
             Ok(Called { module: builder.build()?, call: |m, a| {

@@ -3,6 +3,7 @@
 use rushlight_tensor::{DType, Device, Scalar, Tensor};
 
 use crate::args::{Args, Either};
+use crate::golden::Value;
 use crate::outcome::{CaseError, CaseResult};
 use crate::registry::Registry;
 
@@ -57,6 +58,15 @@ pub(super) fn register(r: &mut Registry) {
     r.op("empty", |a| {
         let options = options(a, None)?;
         Ok(Tensor::empty(a.sizes("size")?, options)?)
+    });
+    r.op("item", |a| {
+        let x = a.tensor("self")?;
+        Ok(vec![match x.dtype() {
+            DType::Bool => Value::Bool(x.item()?),
+            d if d.is_complex() => Value::Complex(x.to_dtype(DType::C128)?.item()?),
+            d if d.is_float() => Value::Float(x.to_dtype(DType::F64)?.item()?),
+            _ => Value::Int(x.to_dtype(DType::I64)?.item()?),
+        }])
     });
     // Strides speak of memory.
     r.op("empty_strided", |a| {

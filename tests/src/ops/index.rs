@@ -25,7 +25,7 @@ fn ix(value: Value) -> CaseResult<Ix> {
         Value::Bool(b) => Ix::Bool(b),
         Value::Tensor(t) => Ix::Tensor(t),
         Value::List(items) => Ix::Tensor(list(&items)?),
-        other => return Err(CaseError::Missing(format!("an index that is {}", other.kind()))),
+        other => return Err(CaseError::Kind(format!("an index that is {}", other.kind()))),
     })
 }
 

@@ -182,7 +182,7 @@ fn register_matrices(r: &mut Registry) {
     r.op("linalg.matrix_norm", |a| {
         let (x, p) = (in_dtype(a, "A")?, order(a, "ord")?.unwrap_or(NormOrder::Fro));
         let dims = a.opt_ints("dim")?.unwrap_or_else(|| vec![-2, -1]);
-        let [row, column] = dims[..] else { return Err(CaseError::Missing("`dim` of matrix_norm is two numbers".to_string())) };
+        let [row, column] = dims[..] else { return Err(CaseError::Untypable("`dim` of matrix_norm is two numbers".to_string())) };
         Ok(linalg::matrix_norm(&x, p, (row, column), a.bool_or("keepdim", false)?)?)
     });
     r.op("linalg.norm", |a| {

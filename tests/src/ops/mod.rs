@@ -55,5 +55,27 @@ pub fn registry() -> Registry {
     ] {
         register(&mut r);
     }
+    // Tensors are values: what PyTorch has a second time as a copy, or where the result may be changed in place, is the same here.
+    for (name, of) in [
+        ("alias_copy", "clone"),
+        ("as_strided_copy", "as_strided"),
+        ("diagonal_copy", "diagonal"),
+        ("narrow_copy", "narrow"),
+        ("permute_copy", "permute"),
+        ("resolve_conj", "clone"),
+        ("resolve_neg", "clone"),
+        ("split_with_sizes_copy", "split_with_sizes"),
+        ("squeeze_copy", "squeeze"),
+        ("t_copy", "t"),
+        ("transpose_copy", "transpose"),
+        ("unbind_copy", "unbind"),
+        ("unfold_copy", "unfold"),
+        ("unsafe_chunk", "chunk"),
+        ("unsafe_split", "split"),
+        ("unsqueeze_copy", "unsqueeze"),
+        ("view_copy", "view"),
+    ] {
+        r.alias(name, of);
+    }
     r
 }

@@ -71,7 +71,8 @@ pub(super) fn register(r: &mut Registry) {
     r.op("cdist", |a| {
         let (x, y, p) = (a.tensor("x1")?, a.tensor("x2")?, a.float_or("p", 2.0)?);
         // How it is computed.
-        a.str_or("compute_mode", "use_mm_for_euclid_dist_if_necessary")?;
+        let modes = ["use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"];
+        a.choice("compute_mode", modes[0], &modes.map(|m| (m, Some(()))))?;
         Ok(x.cdist(&y, p)?)
     });
 }

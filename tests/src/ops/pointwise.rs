@@ -216,6 +216,7 @@ fn casts(r: &mut Registry) {
             Some(Value::DType(d)) => d,
             Some(Value::Tensor(other)) => other.dtype(),
             Some(Value::Str(device)) if device == "cpu" => a.opt_dtype("dtype")?.unwrap_or(x.dtype()),
+            Some(Value::Str(device)) => return Err(CaseError::Untypable(format!("there is no device '{device}'"))),
             Some(other) => return Err(CaseError::Missing(format!("`to` with {}", other.kind()))),
             None => x.dtype(),
         };

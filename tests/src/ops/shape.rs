@@ -164,7 +164,7 @@ fn views(r: &mut Registry) {
     });
     r.op("mT", |a| Ok(a.tensor("self")?.mt()?));
     r.op("mH", |a| Ok(a.tensor("self")?.mh()?));
-    r.alias("H", "mH");
+    r.op("H", |a| Ok(a.tensor("self")?.h()?));
     r.op("movedim", |a| Ok(a.tensor("input")?.movedim(a.ints("source")?, a.ints("destination")?)?));
     r.alias("moveaxis", "movedim");
     r.op("unflatten", |a| Ok(a.tensor("input")?.unflatten(a.int("dim")?, a.ints("sizes")?)?));

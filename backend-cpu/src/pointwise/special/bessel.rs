@@ -70,8 +70,8 @@ pub(super) fn scaled_k(v: f64, x: f64) -> f64 {
     if x.is_infinite() {
         return 0.0;
     }
-    // Where x (cosh t - 1) is 45 and cosh(v t) cannot make up for it.
-    let end = (1.0 + 45.0 / x).acosh() + 0.5;
+    // Where x (cosh t - 1) is 45 and cosh(v t) cannot make up for it: t is less than ln(2 + 90 / x) there.
+    let end = (1.0 + (45.0 + (2.0 + 90.0 / x).ln()) / x).acosh();
     const STEPS: i32 = 256;
     let h = end / f64::from(STEPS);
     let mut sum = 0.5;

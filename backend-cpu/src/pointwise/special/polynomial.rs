@@ -5,7 +5,8 @@ use rushlight_backend::op::Polynomial;
 /// The value at x of the polynomial whose degree is n, truncated. Polynomials of negative degree are 0.
 pub(super) fn value(p: Polynomial, x: f64, n: f64) -> f64 {
     use Polynomial::*;
-    let n = n as i64;
+    // What is no 64-bit integer counts as negative, as in PyTorch on this processor.
+    let n = if n.abs() < 9.2e18 { n as i64 } else { -1 };
     if n < 0 {
         return 0.0;
     }

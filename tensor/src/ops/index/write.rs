@@ -46,7 +46,11 @@ impl Tensor {
     /// # Errors
     /// If shapes or dtypes do not fit, or the index reaches beyond the dimension.
     pub fn index_add_scaled(&self, dim: isize, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Result<Tensor> {
-        let scaled = match alpha.into() {
+        let alpha = alpha.into();
+        if !alpha.fits(source.dtype()) {
+            return Err(Error::value("index_add", format!("alpha {alpha:?} is out of range for {}", source.dtype())));
+        }
+        let scaled = match alpha {
             Scalar::Int(1) | Scalar::Bool(true) => source.clone(),
             alpha if source.dtype() == DType::Bool => source.logical_and(&Tensor::full((), alpha, (DType::Bool, self.device()))?)?,
             alpha => source.mul(alpha)?.to_dtype(source.dtype())?,

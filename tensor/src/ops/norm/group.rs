@@ -147,6 +147,12 @@ impl Tensor {
             let (w, b) = (wide(weight)?, wide(bias)?);
             return self.to_dtype(DType::F32)?.group_norm(groups, w.as_ref(), b.as_ref(), eps)?.to_dtype(self.dtype());
         }
+        if let (Some(1), true) = (self.numel().checked_div(groups), self.shape().first() == Some(&1)) {
+            return Err(Error::value(
+                "group_norm",
+                format!("more than 1 value per group is needed, got {:?} and {groups} groups", self.shape()),
+            ));
+        }
         grouped(self, groups, weight, bias, eps).map(|r| r.0)
     }
 

@@ -1,6 +1,6 @@
 //! Softmax and its kin of `torch.masked`: masked elements do not take part.
 
-use rushlight_backend::{DType, Error, Result};
+use rushlight_backend::{DType, Error, Result, normalize_dim};
 
 use super::super::reduce::masked;
 use crate::{IntoSizes, Tensor};
@@ -43,6 +43,7 @@ pub fn softmin(x: &Tensor, dim: isize, mask: Option<&Tensor>) -> Result<Tensor> 
 /// # Errors
 /// If the tensor is not floating point, the dimension does not exist, or the mask does not fit.
 pub fn normalize(x: &Tensor, p: f64, dim: isize, eps: f64, mask: Option<&Tensor>) -> Result<Tensor> {
+    normalize_dim("masked.normalize", dim, x.dim())?;
     let dims = if x.dim() == 0 { ().into_sizes() } else { dim.into_sizes() };
     let norm = masked::norm(x, p, dims, true, mask)?;
     filled(x, mask, 0.0)?.div(&norm.clamp(eps, None)?)

@@ -44,7 +44,8 @@ impl Tensor {
         if self.dtype() == DType::Bool {
             return Err(Error::dtype("threshold", "does not take booleans"));
         }
-        if !Scalar::Float(threshold).fits(self.dtype()) {
+        let number = if threshold.fract() == 0.0 { Scalar::Int(threshold as i64) } else { Scalar::Float(threshold) };
+        if !number.fits(self.dtype()) {
             return Err(Error::value("threshold", format!("{threshold} is out of range for {}", self.dtype())));
         }
         // Integers compare with the threshold in their own type, where a negative one becomes large if they have no sign.

@@ -82,6 +82,9 @@ impl Tensor {
             if !t[0].dtype().is_differentiable() && matches!(value, Scalar::Float(_) | Scalar::Complex(_)) {
                 return Err(Error::dtype("addcmul", format!("value must be an integer for tensors of type {}", t[0].dtype())));
             }
+            if t[0].dtype().is_int() && !value.fits(t[0].dtype()) {
+                return Err(Error::value("addcmul", format!("the value {value:?} is out of range for {}", t[0].dtype())));
+            }
             t[0].add(&t[1].mul(&t[2])?.mul(value)?)
         })
     }

@@ -154,7 +154,14 @@ impl Tensor {
             }
             None => x,
         };
-        x.log()?.sub(&x.neg()?.log1p()?)
+        let y = x.log()?.sub(&x.neg()?.log1p()?)?;
+        if x.trace().is_none() {
+            return Ok(y);
+        }
+        // Beyond 0 and 1 there is neither a value nor a derivative.
+        let plain = x.with_trace(None);
+        let inside = plain.ge(0)?.logical_and(&plain.le(1)?)?;
+        y.mul(&inside.where_(&plain.ones_like()?, f64::NAN)?)
     }
 
     /// `sin(pi x) / (pi x)`, and 1 at 0.

@@ -199,6 +199,12 @@ pub fn cumprod(x: &Tensor, dim: isize, mask: Option<&Tensor>) -> Result<Tensor> 
 /// # Errors
 /// If the dimension does not exist or the mask does not fit.
 pub fn median(x: &Tensor, dim: isize, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
+    if let (Some(mask), false) = (mask, x.dtype().is_float()) {
+        let none = mask.expand(x.shape())?.any_dim(dim, keepdim)?.logical_not()?;
+        if none.any()?.item::<bool>()? {
+            return Err(Error::value("masked.median", format!("numbers of {} have no median where none takes part", x.dtype())));
+        }
+    }
     let x = if x.dtype().is_float() { x.clone() } else { x.to_dtype(crate::default_dtype())? };
     Ok(filled(&x, mask, f64::NAN)?.nanmedian_dim(dim, keepdim)?.0)
 }

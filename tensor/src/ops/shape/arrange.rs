@@ -46,6 +46,18 @@ impl Tensor {
         self.transpose(-2, -1)
     }
 
+    /// The conjugate transpose of a matrix, PyTorch's `H`; a number's is its conjugate. [`mh`](Tensor::mh) is that of a batch.
+    ///
+    /// # Errors
+    /// If there are other than two or no dimensions.
+    pub fn h(&self) -> Result<Tensor> {
+        match self.dim() {
+            0 => self.conj(),
+            2 => self.mh(),
+            n => Err(Error::shape("h", format!("wants a matrix, got {n} dimensions"))),
+        }
+    }
+
     /// The conjugate transposes of matrices.
     ///
     /// # Errors

@@ -56,6 +56,14 @@ impl Tensor {
                 ));
             }
         }
+        if let PadMode::Constant(value) = mode
+            && !value.fits(self.dtype())
+        {
+            return Err(Error::value(op, format!("{value:?} is out of range for {}", self.dtype())));
+        }
+        if matches!(mode, PadMode::Reflect | PadMode::Replicate) && self.shape().iter().rev().take(pairs + 1).any(|&n| n == 0) {
+            return Err(Error::shape(op, format!("only the batch may be empty, got {:?}", self.shape())));
+        }
         let PadMode::Constant(value) = mode else {
             let fits = (1..=3).contains(&pairs) && (pairs + 1..=pairs + 2).contains(&self.dim());
             if !fits {
