@@ -19,6 +19,7 @@ pub(crate) mod blas;
 mod few;
 mod kernel;
 mod number;
+mod output;
 mod pack;
 mod panels;
 mod plan;
@@ -27,105 +28,22 @@ use std::sync::{Mutex, PoisonError};
 
 use rushlight_backend::Result;
 
-pub(crate) use kernel::Vector;
+pub(crate) use kernel::{MAX_TILE, Vector};
 pub(crate) use number::Number;
+pub(crate) use output::{Bias, Output};
 pub(crate) use pack::{Pack, Strided};
 pub(crate) use panels::Panels;
 
 use crate::alloc::Block;
 use crate::threads::par_for;
-use kernel::{MAX_TILE, Step};
+use kernel::Step;
+use output::Tile;
 use plan::Plan;
 
 /// Rows and columns whose packed panels are alive at a time.
 const OUTER: usize = 2048;
 /// Multiplications below which threads do not pay.
 const SERIAL: usize = 48 * 48 * 48;
-
-/// What is added to the product.
-#[derive(Clone, Copy)]
-pub(crate) enum Bias<'a, T> {
-    /// Nothing.
-    None,
-    /// One number for each row.
-    Rows(&'a [T]),
-    /// One number for each column.
-    Columns(&'a [T]),
-}
-
-/// Where the result goes, and what is done with it once its sum is complete.
-#[derive(Clone, Copy)]
-pub(crate) struct Output<'a, T> {
-    /// Element `[0, 0]`.
-    pub(crate) data: *mut T,
-    /// Steps between rows and columns.
-    pub(crate) strides: (isize, isize),
-    /// Whether the product is added to what is there.
-    pub(crate) accumulate: bool,
-    /// Added to the sums.
-    pub(crate) bias: Bias<'a, T>,
-    /// Whether negative results become 0, after the bias.
-    pub(crate) relu: bool,
-}
-
-impl<'a, T: Number> Output<'a, T> {
-    /// An element.
-    ///
-    /// # Safety
-    /// `[i, j]` lies inside of the output.
-    #[inline(always)]
-    unsafe fn at(&self, i: usize, j: usize) -> *mut T {
-        // SAFETY: inside of the output.
-        unsafe { self.data.offset(i as isize * self.strides.0 + j as isize * self.strides.1) }
-    }
-
-    /// Bias and ReLU of all elements, whose sums are complete.
-    ///
-    /// # Safety
-    /// The output has m rows and n columns, all written.
-    #[cfg(feature = "blas")]
-    unsafe fn finish_all(&self, m: usize, n: usize) {
-        if !self.relu && matches!(self.bias, Bias::None) {
-            return;
-        }
-        crate::threads::par_chunks(m, (1usize << 15).div_ceil(n), |rows| {
-            for i in rows {
-                for j in 0..n {
-                    // SAFETY: inside of the output; each row belongs to one task.
-                    unsafe {
-                        let place = self.at(i, j);
-                        *place = self.finish(i, j, *place);
-                    }
-                }
-            }
-        });
-    }
-
-    /// Bias and ReLU of element `[i, j]`.
-    #[inline(always)]
-    fn finish(&self, i: usize, j: usize, sum: T) -> T {
-        let sum = match self.bias {
-            Bias::None => sum,
-            Bias::Rows(b) => sum.plus(b[i]),
-            Bias::Columns(b) => sum.plus(b[j]),
-        };
-        if self.relu { sum.relu() } else { sum }
-    }
-
-    fn transposed(self) -> Output<'a, T> {
-        let bias = match self.bias {
-            Bias::None => Bias::None,
-            Bias::Rows(b) => Bias::Columns(b),
-            Bias::Columns(b) => Bias::Rows(b),
-        };
-        Output { strides: (self.strides.1, self.strides.0), bias, ..self }
-    }
-}
-
-// SAFETY: the pointer is only used inside `gemm`, whose caller answers for it; tiles written by different threads do not overlap.
-unsafe impl<T: Sync> Sync for Output<'_, T> {}
-// SAFETY: as above.
-unsafe impl<T: Send> Send for Output<'_, T> {}
 
 /// `par_for`, or a plain loop where threads do not pay.
 fn spread(serial: bool, tasks: usize, f: impl Fn(usize) + Sync) {
@@ -293,17 +211,9 @@ impl<T: Number> Part<'_, T> {
         if columns == width && self.out.strides.1 == 1 {
             // SAFETY: whole vectors, whose columns lie side by side, inside of the output.
             unsafe { run(Step { c: self.out.at(i, j), c_row: self.out.strides.0, ..step }) };
-            if !finish {
-                return;
-            }
-            for r in 0..rows {
-                for c in 0..columns {
-                    // SAFETY: inside of the tile, which has just been written.
-                    unsafe {
-                        let place = self.out.at(i + r, j + c);
-                        *place = self.out.finish(i + r, j + c, *place);
-                    }
-                }
+            if finish {
+                // SAFETY: the tile has just been written, and belongs to this task.
+                output::finish(unsafe { Tile::new(self.out, (i, rows), (j, columns)) });
             }
             return;
         }

@@ -71,16 +71,25 @@ impl<T: Copy + Default + Sync> Pack<T> for Strided<'_, T> {
     }
 }
 
-/// Copies a short run: pieces of known size, which need no call of `memcpy`.
+/// Copies a short run: pieces of known size, the last of which may overlap the one before, because the compiler would make a call of `memcpy` of a loop.
 #[inline(always)]
 fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    let (from_big, from) = from.as_chunks::<16>();
-    let (to_big, to) = to.as_chunks_mut::<16>();
-    from_big.iter().zip(to_big).for_each(|(f, t)| *t = *f);
-    let (from_small, from) = from.as_chunks::<4>();
-    let (to_small, to) = to.as_chunks_mut::<4>();
-    from_small.iter().zip(to_small).for_each(|(f, t)| *t = *f);
-    from.iter().zip(to).for_each(|(f, t)| *t = *f);
+    #[inline(always)]
+    fn pieces<T: Copy, const N: usize>(from: &[T], to: &mut [T]) {
+        let last = from.len() - N;
+        to[..N].copy_from_slice(&from[..N]);
+        to[last..].copy_from_slice(&from[last..]);
+    }
+    let to = &mut to[..from.len()];
+    match from.len() {
+        0 => {}
+        1 => to[0] = from[0],
+        2..4 => pieces::<T, 2>(from, to),
+        4..8 => pieces::<T, 4>(from, to),
+        8..16 => pieces::<T, 8>(from, to),
+        16..=32 => pieces::<T, 16>(from, to),
+        _ => to.copy_from_slice(from),
+    }
 }
 
 impl<T: Copy> Strided<'_, T> {

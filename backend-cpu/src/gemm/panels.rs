@@ -1,5 +1,7 @@
 //! A factor whose columns are packed once, for products with many others: a recurrent layer's weight meets a new state in every step.
 
+use std::ops::Range;
+
 use rushlight_backend::Result;
 
 use super::kernel::{Kernels, Step};
@@ -47,29 +49,33 @@ impl<T: Number> Panels<T> {
         self.packed.as_ptr().cast::<T>().wrapping_add(panel * self.width() * self.k)
     }
 
-    /// The products of some rows (runs of k elements) with the lines of a panel: `out[row * width + line]`.
+    /// Rows in tiles of nearly equal height.
+    pub(crate) fn tiles(&self, rows: usize) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let tiles = rows.div_ceil(self.kernels.rows());
+        (0..tiles).map(move |tile| tile * rows / tiles..(tile + 1) * rows / tiles)
+    }
+
+    /// The products of the rows of a tile with the lines of a panel, over a part of k: `out[row * width + line]`, at most [`MAX_TILE`](super::MAX_TILE)
+    /// elements. They are added to what is there unless the part is the first.
     ///
     /// # Safety
-    /// The rows can be read, `out` holds `rows * width` elements that nobody else uses, and the panel exists.
-    pub(crate) unsafe fn multiply(&self, panel: usize, rows: usize, a: *const T, a_row: isize, out: *mut T) {
+    /// `a` is the part's first element of the first row, and can be read at all rows; `out` holds `rows * width` elements that nobody else uses, and the
+    /// panel exists.
+    #[inline]
+    pub(crate) unsafe fn tile(&self, panel: usize, rows: usize, k: Range<usize>, a: *const T, a_row: isize, out: *mut T) {
         let width = self.width();
-        let blocks = rows.div_ceil(self.kernels.rows());
-        for block in 0..blocks {
-            // Blocks of nearly equal height.
-            let (first, end) = (block * rows / blocks, (block + 1) * rows / blocks);
-            let step = Step {
-                kc: self.k,
-                a: a.wrapping_offset(first as isize * a_row),
-                a_row,
-                a_k: 1,
-                b: self.panel(panel),
-                b_k: width as isize,
-                c: out.wrapping_add(first * width),
-                c_row: width as isize,
-                add: false,
-            };
-            // SAFETY: the caller answers for rows and output; the panel holds k times two vectors.
-            unsafe { self.kernels.runs[end - first - 1][1](step) };
-        }
+        let step = Step {
+            kc: k.len(),
+            a,
+            a_row,
+            a_k: 1,
+            b: self.panel(panel).wrapping_add(k.start * width),
+            b_k: width as isize,
+            c: out,
+            c_row: width as isize,
+            add: k.start > 0,
+        };
+        // SAFETY: the caller answers for rows and output; the panel holds k times two vectors.
+        unsafe { self.kernels.runs[rows - 1][1](step) };
     }
 }

@@ -1,11 +1,15 @@
 //! The gradients of a recurrent layer.
 
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
 use rushlight_backend::Result;
 use rushlight_backend::op::RnnKind;
 
-use super::{COLUMNS, Problem, ROWS, Real, cells, known, part, shared};
+use super::cells::{self, GruBack, LstmBack};
+use super::{Problem, Real, known, part, shared};
 use crate::buffer::{CpuBuffer, typed_mut};
-use crate::gemm::{Bias, Output, Panels, Strided, product};
+use crate::gemm::{Bias, MAX_TILE, Output, Panels, Strided, product};
 use crate::simd::expect;
 use crate::threads::par_for;
 use crate::walk::Shared;
@@ -30,67 +34,75 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
     let [carry, of_state] = memory.each_mut().map(shared::<T>);
     let ds = if p.kind == RnnKind::Gru { &of_state } else { dx };
 
-    // The gradient of h after the step, by the way of the next one: without a next one there is none.
-    let from_next = |next: Option<usize>, panel: usize, row: usize, rows: usize, sums: *mut T| {
-        if let Some(next) = next {
-            // SAFETY: the next step's gradients are complete, and the sums have room for a panel of ROWS rows.
-            unsafe { panels.multiply(panel, rows, ds.0.add((next * n + row) * width), width as isize, sums) };
-        } else {
-            // SAFETY: as above.
-            unsafe { sums.write_bytes(0, rows * panels.width()) };
+    // The gradient of h after a step by the way of the next one, for a tile of rows; without a next step there is none. `meanwhile(g)` comes before each
+    // gate's part of the sum.
+    let from_next = |next: Option<usize>, panel: usize, rows: &Range<usize>, sums: *mut T, meanwhile: &dyn Fn(usize)| {
+        for g in 0..p.kind.gates() {
+            meanwhile(g);
+            // SAFETY: the next step's gradients are complete, and the sums have room for a tile.
+            unsafe {
+                match next {
+                    Some(next) => {
+                        let k = g * hidden..(g + 1) * hidden;
+                        let a = ds.0.cast_const().add((next * n + rows.start) * width + k.start);
+                        panels.tile(panel, rows.len(), k, a, width as isize, sums);
+                    }
+                    None => sums.write_bytes(0, rows.len() * panels.width()),
+                }
+            }
         }
     };
     for step in (0..p.l).rev() {
         let (t, before, next) = (p.at(step), step.checked_sub(1).map(|s| p.at(s)), (step + 1 < p.l).then(|| p.at(step + 1)));
+        // The states before the step.
+        let old = |all: &'_ [T], first: &'_ [T]| Shared(before.map_or(first.as_ptr(), |t| all[t * n * hidden..].as_ptr()).cast_mut());
+        let (h_before, c_before) = (old(made[0], p.h0), if lstm { old(made[1], p.c0) } else { old(made[0], p.h0) });
         p.blocks(&panels, |panel, row, rows, unit, units| {
-            let mut sums = [const { std::mem::MaybeUninit::<T>::uninit() }; ROWS * COLUMNS];
+            let mut sums = [const { MaybeUninit::<T>::uninit() }; MAX_TILE];
             let all = sums.as_mut_ptr().cast::<T>();
-            // Short runs of rows: asked for now, they are there when the product is done.
-            for place in t * n + row..t * n + row + rows {
-                for g in 0..p.kind.gates() {
-                    expect(dx.0.cast_const().wrapping_add(place * width + g * hidden + unit), units);
-                }
-                for g in 0..p.kind.reserve() {
-                    expect(made[made.len() - 1].as_ptr().wrapping_add((place * 4 + g) * hidden + unit), units);
-                }
-                for all in grads.iter().chain(&made[..p.kind.states()]) {
-                    expect(all.as_ptr().wrapping_add(place * hidden + unit), units);
-                }
-            }
-            from_next(next, panel, row, rows, all);
-            for i in 0..rows {
-                let (place, of_row) = (t * n + row + i, (row + i) * hidden + unit);
-                let own = place * hidden + unit;
-                // SAFETY: a step writes its own part of the gradients, each task its rows and units of it and of what is carried along; shapes say
-                // how long all of them are. The sums have been written.
-                unsafe {
-                    let dh = std::slice::from_raw_parts_mut(all.add(i * panels.width()), units);
-                    cells::accumulate(dh, &grads[0][own..own + units]);
-                    let gate = |all: &Shared<T>, g: usize| part(all, place * width + g * hidden + unit, units);
-                    let kept = |g: usize| &made[made.len() - 1][(place * 4 + g) * hidden + unit..][..units];
-                    let old = |first: &'_ [T], all: &'_ [T]| {
-                        let from = before.map_or(first.as_ptr(), |t| all.as_ptr().add(t * n * hidden));
-                        std::slice::from_raw_parts(from.add(of_row), units)
-                    };
-                    match p.kind {
-                        RnnKind::Tanh => cells::tanh_back(gate(dx, 0), dh, &made[0][own..own + units]),
-                        RnnKind::Relu => cells::relu_back(gate(dx, 0), dh, &made[0][own..own + units]),
-                        RnnKind::Gru => {
-                            let carry = part(&carry, of_row, units);
-                            cells::accumulate(dh, carry);
-                            let [d_reset, d_update, d_new] = [0, 1, 2].map(|g| gate(dx, g));
-                            let [reset, update, new, from_state] = [0, 1, 2, 3].map(kept);
-                            let old = old(p.h0, made[0]);
-                            cells::gru_back(d_reset, d_update, d_new, gate(ds, 2), carry, dh, reset, update, new, from_state, old);
-                            gate(ds, 0).copy_from_slice(d_reset);
-                            gate(ds, 1).copy_from_slice(d_update);
+            for tile in panels.tiles(rows) {
+                let rows = row + tile.start..row + tile.end;
+                // Short runs of rows far apart: asked for now, they are there when the product is done.
+                from_next(next, panel, &rows, all, &|g| {
+                    for (row, place) in rows.clone().map(|i| (i, t * n + i)) {
+                        expect(dx.0.cast_const().wrapping_add(place * width + g * hidden + unit), units);
+                        if p.kind.reserve() > 0 {
+                            expect(made[made.len() - 1].as_ptr().wrapping_add((place * 4 + g) * hidden + unit), units);
                         }
-                        RnnKind::Lstm => {
-                            let [d_input, d_forget, d_cell, d_output] = [0, 1, 2, 3].map(|g| gate(dx, g));
-                            let [input, forget, cell, output] = [0, 1, 2, 3].map(kept);
-                            let (c, old, given) = (&made[1][own..own + units], old(p.c0, made[1]), &grads[1][own..own + units]);
-                            let dc = part(&outputs[2], of_row, units);
-                            cells::lstm_back(d_input, d_forget, d_cell, d_output, dc, dh, given, input, forget, cell, output, c, old);
+                        if g == 0 {
+                            // Of the states those that the step before has not read.
+                            match p.kind {
+                                RnnKind::Tanh | RnnKind::Relu => expect(made[0].as_ptr().wrapping_add(place * hidden + unit), units),
+                                RnnKind::Gru => expect(h_before.0.cast_const().wrapping_add(row * hidden + unit), units),
+                                RnnKind::Lstm => expect(c_before.0.cast_const().wrapping_add(row * hidden + unit), units),
+                            }
+                            grads.iter().for_each(|all| expect(all.as_ptr().wrapping_add(place * hidden + unit), units));
+                        }
+                    }
+                });
+                for (i, row) in rows.enumerate() {
+                    let (place, of_row) = (t * n + row, row * hidden + unit);
+                    let own = place * hidden + unit;
+                    let kept = |g: usize| &made[made.len() - 1][(place * 4 + g) * hidden + unit..][..units];
+                    let dh = &grads[0][own..own + units];
+                    // SAFETY: a step writes its own part of the gradients, each task its rows and units of it and of what is carried along; shapes
+                    // say how long all of them are. The sums have been written.
+                    unsafe {
+                        let s = std::slice::from_raw_parts(all.add(i * panels.width()), units);
+                        let gate = |all: &Shared<T>, g: usize| part(all, place * width + g * hidden + unit, units);
+                        match p.kind {
+                            RnnKind::Tanh => cells::tanh_back(gate(dx, 0), s, dh, &made[0][own..own + units]),
+                            RnnKind::Relu => cells::relu_back(gate(dx, 0), s, dh, &made[0][own..own + units]),
+                            RnnKind::Gru => {
+                                let row = GruBack { kept: [0, 1, 2, 3].map(kept), old: known(&h_before, of_row, units), s, dh };
+                                let [d, of_state] = [dx, ds].map(|all| [0, 1, 2].map(|g| gate(all, g)));
+                                cells::gru_back(d, of_state, part(&carry, of_row, units), row);
+                            }
+                            RnnKind::Lstm => {
+                                let (c, dc) = (&made[1][own..own + units], &grads[1][own..own + units]);
+                                let row = LstmBack { kept: [0, 1, 2, 3].map(kept), c, old: known(&c_before, of_row, units), s, dh, dc };
+                                cells::lstm_back([0, 1, 2, 3].map(|g| gate(dx, g)), part(&outputs[2], of_row, units), row);
+                            }
                         }
                     }
                 }
@@ -98,17 +110,20 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
         });
     }
     p.blocks(&panels, |panel, row, rows, unit, units| {
-        let mut sums = [const { std::mem::MaybeUninit::<T>::uninit() }; ROWS * COLUMNS];
+        let mut sums = [const { MaybeUninit::<T>::uninit() }; MAX_TILE];
         let all = sums.as_mut_ptr().cast::<T>();
-        from_next(Some(p.at(0)), panel, row, rows, all);
-        for i in 0..rows {
-            let of_row = (row + i) * hidden + unit;
-            // SAFETY: as above.
-            unsafe {
-                let dh = part(dh0, of_row, units);
-                dh.copy_from_slice(std::slice::from_raw_parts(all.add(i * panels.width()), units));
-                if p.kind == RnnKind::Gru {
-                    cells::accumulate(dh, known(&carry, of_row, units));
+        for tile in panels.tiles(rows) {
+            let rows = row + tile.start..row + tile.end;
+            from_next(Some(p.at(0)), panel, &rows, all, &|_| ());
+            for (i, row) in rows.enumerate() {
+                let of_row = row * hidden + unit;
+                // SAFETY: as above.
+                unsafe {
+                    let dh = part(dh0, of_row, units);
+                    dh.copy_from_slice(std::slice::from_raw_parts(all.add(i * panels.width()), units));
+                    if p.kind == RnnKind::Gru {
+                        cells::accumulate(dh, known(&carry, of_row, units));
+                    }
                 }
             }
         }

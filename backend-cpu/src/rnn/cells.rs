@@ -1,114 +1,303 @@
 //! What the cells compute from their gates, and back, for some units of one row.
-
-// The slices of one cell, each with a meaning of its own.
-#![allow(clippy::too_many_arguments)]
+//!
+//! A cell's slices are short: their elements are taken in arrays of their own, which become vectors without a test whether slices overlap, and without a
+//! remainder one by one. All of a cell is one function, so that the chains of its functions fill each other's gaps.
 
 use super::Real;
 use crate::simd::dispatch;
+
+/// Elements that are computed side by side.
+const LANES: usize = 16;
 
 #[inline(always)]
 fn one<T: Real>() -> T {
     T::narrow(1.0)
 }
 
-/// Elements that are computed side by side. A cell's slices are short: in arrays of their own they become vectors without a test whether they overlap, and
-/// without a remainder one by one.
-const LANES: usize = 16;
-
 #[inline(always)]
-fn activate<T: Real>(out: &mut [T], s: &[T], x: &[T], b: &[T], f: impl Fn(T) -> T) {
-    let len = out.len();
-    let (s, x, b) = (&s[..len], &x[..len], &b[..len]);
-    let whole = len / LANES * LANES;
-    for i in (0..whole).step_by(LANES) {
-        let mut sums = [T::default(); LANES];
-        for ((o, &s), (&x, &b)) in sums.iter_mut().zip(&s[i..i + LANES]).zip(x[i..i + LANES].iter().zip(&b[i..i + LANES])) {
-            *o = s + b + x;
-        }
-        for o in &mut sums {
-            *o = f(*o);
-        }
-        out[i..i + LANES].copy_from_slice(&sums);
-    }
-    for i in whole..len {
-        out[i] = f(s[i] + b[i] + x[i]);
-    }
+fn sigmoid<T: Real, const FMA: bool>(v: T) -> T {
+    one::<T>() / (one::<T>() + (-v).exp::<FMA>())
 }
 
-dispatch! {
-    /// `sigmoid(s + b + x)`
-    pub(super) fn sigmoid<T: Real>(out: &mut [T], s: &[T], x: &[T], b: &[T]) = sigmoid_body;
+/// N elements from the i-th on.
+#[inline(always)]
+fn load<T: Real, const N: usize>(s: &[T], i: usize) -> [T; N] {
+    let mut v = [T::default(); N];
+    v.copy_from_slice(&s[i..i + N]);
+    v
 }
 
 #[inline(always)]
-fn sigmoid_body<T: Real, const FMA: bool>(out: &mut [T], s: &[T], x: &[T], b: &[T]) {
-    activate(out, s, x, b, |v| one::<T>() / (one::<T>() + (-v).exp::<FMA>()));
+fn store<T: Real, const N: usize>(s: &mut [T], i: usize, v: [T; N]) {
+    s[i..i + N].copy_from_slice(&v);
+}
+
+/// Calls `f::<T, FMA, N>(i, ...)` for all elements: for LANES at a time, then for one.
+macro_rules! each {
+    ($len:expr, $f:ident($($arg:expr),*)) => {
+        let len = $len;
+        let whole = len / LANES * LANES;
+        for i in (0..whole).step_by(LANES) {
+            $f::<T, FMA, LANES>(i, $($arg),*);
+        }
+        for i in whole..len {
+            $f::<T, FMA, 1>(i, $($arg),*);
+        }
+    };
+}
+
+/// A part of the gates of a row, one slice each: the state's sums, the input's part, the bias.
+#[derive(Clone, Copy)]
+pub(super) struct Gates<'a, T, const G: usize> {
+    pub(super) s: [&'a [T]; G],
+    pub(super) x: [&'a [T]; G],
+    pub(super) b: [&'a [T]; G],
+}
+
+impl<T: Real, const G: usize> Gates<'_, T, G> {
+    /// The sum of all three.
+    #[inline(always)]
+    fn sum<const N: usize>(&self, g: usize, i: usize) -> [T; N] {
+        let mut v: [T; N] = load(self.s[g], i);
+        let (x, b): ([T; N], [T; N]) = (load(self.x[g], i), load(self.b[g], i));
+        for e in 0..N {
+            v[e] = v[e] + b[e] + x[e];
+        }
+        v
+    }
 }
 
 dispatch! {
     /// `tanh(s + b + x)`
-    pub(super) fn tanh<T: Real>(out: &mut [T], s: &[T], x: &[T], b: &[T]) = tanh_body;
+    pub(super) fn tanh<T: Real>(h: &mut [T], gates: Gates<'_, T, 1>) = tanh_body;
 }
 
 #[inline(always)]
-fn tanh_body<T: Real, const FMA: bool>(out: &mut [T], s: &[T], x: &[T], b: &[T]) {
-    activate(out, s, x, b, |v| v.tanh::<FMA>());
+fn tanh_body<T: Real, const FMA: bool>(h: &mut [T], gates: Gates<'_, T, 1>) {
+    each!(h.len(), tanh_at(h, &gates));
+}
+
+#[inline(always)]
+fn tanh_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], gates: &Gates<'_, T, 1>) {
+    let mut v: [T; N] = gates.sum(0, i);
+    for v in &mut v {
+        *v = v.tanh::<FMA>();
+    }
+    store(h, i, v);
 }
 
 dispatch! {
     /// `relu(s + b + x)`
-    pub(super) fn relu<T: Real>(out: &mut [T], s: &[T], x: &[T], b: &[T]) = relu_body;
+    pub(super) fn relu<T: Real>(h: &mut [T], gates: Gates<'_, T, 1>) = relu_body;
 }
 
 #[inline(always)]
-fn relu_body<T: Real, const FMA: bool>(out: &mut [T], s: &[T], x: &[T], b: &[T]) {
-    activate(out, s, x, b, T::relu);
+fn relu_body<T: Real, const FMA: bool>(h: &mut [T], gates: Gates<'_, T, 1>) {
+    each!(h.len(), relu_at(h, &gates));
+}
+
+#[inline(always)]
+fn relu_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], gates: &Gates<'_, T, 1>) {
+    let mut v: [T; N] = gates.sum(0, i);
+    for v in &mut v {
+        *v = v.relu();
+    }
+    store(h, i, v);
 }
 
 dispatch! {
-    /// The new c and h.
-    pub(super) fn lstm<T: Real>(h: &mut [T], c: &mut [T], input: &[T], forget: &[T], cell: &[T], output: &[T], old: &[T]) = lstm_body;
+    /// The new h and c, and the gates input, forget, cell, output.
+    pub(super) fn lstm<T: Real>(h: &mut [T], c: &mut [T], kept: [&mut [T]; 4], gates: Gates<'_, T, 4>, old: &[T]) = lstm_body;
 }
 
 #[inline(always)]
-fn lstm_body<T: Real, const FMA: bool>(h: &mut [T], c: &mut [T], input: &[T], forget: &[T], cell: &[T], output: &[T], old: &[T]) {
-    let len = h.len();
-    let (c, input, forget, cell, output, old) = (&mut c[..len], &input[..len], &forget[..len], &cell[..len], &output[..len], &old[..len]);
-    for i in 0..len {
-        let new = forget[i] * old[i] + input[i] * cell[i];
-        c[i] = new;
-        h[i] = output[i] * new.tanh::<FMA>();
+fn lstm_body<T: Real, const FMA: bool>(h: &mut [T], c: &mut [T], mut kept: [&mut [T]; 4], gates: Gates<'_, T, 4>, old: &[T]) {
+    each!(h.len(), lstm_at(h, c, &mut kept, &gates, old));
+}
+
+#[inline(always)]
+fn lstm_at<T: Real, const FMA: bool, const N: usize>(
+    i: usize,
+    h: &mut [T],
+    c: &mut [T],
+    kept: &mut [&mut [T]; 4],
+    gates: &Gates<'_, T, 4>,
+    old: &[T],
+) {
+    let (mut input, mut forget, mut cell, mut output): ([T; N], [T; N], [T; N], [T; N]) =
+        (gates.sum(0, i), gates.sum(1, i), gates.sum(2, i), gates.sum(3, i));
+    let (mut new_c, mut new_h): ([T; N], [T; N]) = (load(old, i), [T::default(); N]);
+    for e in 0..N {
+        input[e] = sigmoid::<T, FMA>(input[e]);
+        forget[e] = sigmoid::<T, FMA>(forget[e]);
+        cell[e] = cell[e].tanh::<FMA>();
+        output[e] = sigmoid::<T, FMA>(output[e]);
+        new_c[e] = forget[e] * new_c[e] + input[e] * cell[e];
+        new_h[e] = output[e] * new_c[e].tanh::<FMA>();
+    }
+    store(c, i, new_c);
+    store(h, i, new_h);
+    for (kept, v) in kept.iter_mut().zip([input, forget, cell, output]) {
+        store(kept, i, v);
     }
 }
 
 dispatch! {
-    /// The candidate, the state's part of it, and the new h.
-    pub(super) fn gru<T: Real>(
-        h: &mut [T], new: &mut [T], from_state: &mut [T], reset: &[T], update: &[T], s: &[T], x: &[T], b: &[T], old: &[T],
-    ) = gru_body;
+    /// The new h, the gates reset, update, new, and the state's part of the last.
+    pub(super) fn gru<T: Real>(h: &mut [T], kept: [&mut [T]; 4], gates: Gates<'_, T, 3>, old: &[T]) = gru_body;
 }
 
 #[inline(always)]
-fn gru_body<T: Real, const FMA: bool>(
-    h: &mut [T],
-    new: &mut [T],
-    from_state: &mut [T],
-    reset: &[T],
-    update: &[T],
-    s: &[T],
-    x: &[T],
-    b: &[T],
-    old: &[T],
+fn gru_body<T: Real, const FMA: bool>(h: &mut [T], mut kept: [&mut [T]; 4], gates: Gates<'_, T, 3>, old: &[T]) {
+    each!(h.len(), gru_at(h, &mut kept, &gates, old));
+}
+
+#[inline(always)]
+fn gru_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], kept: &mut [&mut [T]; 4], gates: &Gates<'_, T, 3>, old: &[T]) {
+    let (mut reset, mut update): ([T; N], [T; N]) = (gates.sum(0, i), gates.sum(1, i));
+    let (mut part, bias, mut new, old): ([T; N], [T; N], [T; N], [T; N]) =
+        (load(gates.s[2], i), load(gates.b[2], i), load(gates.x[2], i), load(old, i));
+    let mut new_h = [T::default(); N];
+    for e in 0..N {
+        reset[e] = sigmoid::<T, FMA>(reset[e]);
+        update[e] = sigmoid::<T, FMA>(update[e]);
+        part[e] = part[e] + bias[e];
+        new[e] = (new[e] + reset[e] * part[e]).tanh::<FMA>();
+        new_h[e] = (old[e] - new[e]) * update[e] + new[e];
+    }
+    store(h, i, new_h);
+    for (kept, v) in kept.iter_mut().zip([reset, update, new, part]) {
+        store(kept, i, v);
+    }
+}
+
+dispatch! {
+    /// The gradient of the gate, `(s + g) * (1 - y^2)`.
+    pub(super) fn tanh_back<T: Real>(d: &mut [T], s: &[T], g: &[T], y: &[T]) = tanh_back_body;
+}
+
+#[inline(always)]
+fn tanh_back_body<T: Real, const FMA: bool>(d: &mut [T], s: &[T], g: &[T], y: &[T]) {
+    each!(d.len(), tanh_back_at(d, s, g, y));
+}
+
+#[inline(always)]
+fn tanh_back_at<T: Real, const FMA: bool, const N: usize>(i: usize, d: &mut [T], s: &[T], g: &[T], y: &[T]) {
+    let (mut v, g, y): ([T; N], [T; N], [T; N]) = (load(s, i), load(g, i), load(y, i));
+    for e in 0..N {
+        v[e] = (v[e] + g[e]) * (one::<T>() - y[e] * y[e]);
+    }
+    store(d, i, v);
+}
+
+dispatch! {
+    /// The gradient of the gate: `s + g` where y is positive, else 0.
+    pub(super) fn relu_back<T: Real>(d: &mut [T], s: &[T], g: &[T], y: &[T]) = relu_back_body;
+}
+
+#[inline(always)]
+fn relu_back_body<T: Real, const FMA: bool>(d: &mut [T], s: &[T], g: &[T], y: &[T]) {
+    each!(d.len(), relu_back_at(d, s, g, y));
+}
+
+#[inline(always)]
+fn relu_back_at<T: Real, const FMA: bool, const N: usize>(i: usize, d: &mut [T], s: &[T], g: &[T], y: &[T]) {
+    let (mut v, g, y): ([T; N], [T; N], [T; N]) = (load(s, i), load(g, i), load(y, i));
+    for e in 0..N {
+        v[e] = if y[e] > T::default() { v[e] + g[e] } else { T::default() };
+    }
+    store(d, i, v);
+}
+
+/// Of an LSTM, what backward reads of a row: the gates input, forget, cell, output, the new c and the old one, the gradients of h by the way of the next step
+/// and as given, and that of c as given.
+pub(super) struct LstmBack<'a, T> {
+    pub(super) kept: [&'a [T]; 4],
+    pub(super) c: &'a [T],
+    pub(super) old: &'a [T],
+    pub(super) s: &'a [T],
+    pub(super) dh: &'a [T],
+    pub(super) dc: &'a [T],
+}
+
+dispatch! {
+    /// The gradients of the gates, and in place that of c.
+    pub(super) fn lstm_back<T: Real>(d: [&mut [T]; 4], dc: &mut [T], row: LstmBack<'_, T>) = lstm_back_body;
+}
+
+#[inline(always)]
+fn lstm_back_body<T: Real, const FMA: bool>(mut d: [&mut [T]; 4], dc: &mut [T], row: LstmBack<'_, T>) {
+    each!(dc.len(), lstm_back_at(&mut d, dc, &row));
+}
+
+#[inline(always)]
+fn lstm_back_at<T: Real, const FMA: bool, const N: usize>(i: usize, d: &mut [&mut [T]; 4], dc: &mut [T], row: &LstmBack<'_, T>) {
+    let (mut input, mut forget, mut cell, mut output): ([T; N], [T; N], [T; N], [T; N]) =
+        (load(row.kept[0], i), load(row.kept[1], i), load(row.kept[2], i), load(row.kept[3], i));
+    let (c, old, s, dh): ([T; N], [T; N], [T; N], [T; N]) = (load(row.c, i), load(row.old, i), load(row.s, i), load(row.dh, i));
+    let (mut carry, given): ([T; N], [T; N]) = (load(dc, i), load(row.dc, i));
+    for e in 0..N {
+        let (i_, f, g, o, t) = (input[e], forget[e], cell[e], output[e], c[e].tanh::<FMA>());
+        let dh = s[e] + dh[e];
+        let d = carry[e] + given[e] + dh * o * (one::<T>() - t * t);
+        input[e] = d * g * i_ * (one::<T>() - i_);
+        forget[e] = d * old[e] * f * (one::<T>() - f);
+        cell[e] = d * i_ * (one::<T>() - g * g);
+        output[e] = dh * t * o * (one::<T>() - o);
+        carry[e] = d * f;
+    }
+    store(dc, i, carry);
+    for (d, v) in d.iter_mut().zip([input, forget, cell, output]) {
+        store(d, i, v);
+    }
+}
+
+/// Of a GRU, what backward reads of a row: the gates reset, update, new, the state's part of the last, the old h, and the gradients of h by the way of the
+/// next step's gates and as given.
+pub(super) struct GruBack<'a, T> {
+    pub(super) kept: [&'a [T]; 4],
+    pub(super) old: &'a [T],
+    pub(super) s: &'a [T],
+    pub(super) dh: &'a [T],
+}
+
+dispatch! {
+    /// The gradients of the gates, of the state's part of them, and in place that of h by the way past the gates.
+    pub(super) fn gru_back<T: Real>(d: [&mut [T]; 3], of_state: [&mut [T]; 3], carry: &mut [T], row: GruBack<'_, T>) = gru_back_body;
+}
+
+#[inline(always)]
+fn gru_back_body<T: Real, const FMA: bool>(mut d: [&mut [T]; 3], mut of_state: [&mut [T]; 3], carry: &mut [T], row: GruBack<'_, T>) {
+    each!(carry.len(), gru_back_at(&mut d, &mut of_state, carry, &row));
+}
+
+#[inline(always)]
+fn gru_back_at<T: Real, const FMA: bool, const N: usize>(
+    i: usize,
+    d: &mut [&mut [T]; 3],
+    of_state: &mut [&mut [T]; 3],
+    carry: &mut [T],
+    row: &GruBack<'_, T>,
 ) {
-    let len = h.len();
-    let (new, from_state, reset, update) = (&mut new[..len], &mut from_state[..len], &reset[..len], &update[..len]);
-    let (s, x, b, old) = (&s[..len], &x[..len], &b[..len], &old[..len]);
-    for i in 0..len {
-        let part = s[i] + b[i];
-        let candidate = (x[i] + reset[i] * part).tanh::<FMA>();
-        from_state[i] = part;
-        new[i] = candidate;
-        h[i] = (old[i] - candidate) * update[i] + candidate;
+    let (mut reset, mut update, mut new, mut part): ([T; N], [T; N], [T; N], [T; N]) =
+        (load(row.kept[0], i), load(row.kept[1], i), load(row.kept[2], i), load(row.kept[3], i));
+    let (old, s, dh, mut past): ([T; N], [T; N], [T; N], [T; N]) = (load(row.old, i), load(row.s, i), load(row.dh, i), load(carry, i));
+    for e in 0..N {
+        let (r, z, m) = (reset[e], update[e], new[e]);
+        let g = s[e] + dh[e] + past[e];
+        let d = g * (one::<T>() - z) * (one::<T>() - m * m);
+        reset[e] = d * part[e] * r * (one::<T>() - r);
+        update[e] = g * (old[e] - m) * z * (one::<T>() - z);
+        new[e] = d;
+        part[e] = d * r;
+        past[e] = g * z;
+    }
+    store(carry, i, past);
+    for (d, v) in d.iter_mut().zip([reset, update, new]) {
+        store(d, i, v);
+    }
+    for (d, v) in of_state.iter_mut().zip([reset, update, part]) {
+        store(d, i, v);
     }
 }
 
@@ -119,107 +308,15 @@ dispatch! {
 
 #[inline(always)]
 fn accumulate_body<T: Real, const FMA: bool>(sum: &mut [T], x: &[T]) {
-    for (s, &x) in sum.iter_mut().zip(x) {
-        *s = *s + x;
-    }
-}
-
-dispatch! {
-    /// `d = g * (1 - y^2)`
-    pub(super) fn tanh_back<T: Real>(d: &mut [T], g: &[T], y: &[T]) = tanh_back_body;
+    let x = &x[..sum.len()];
+    each!(sum.len(), accumulate_at(sum, x));
 }
 
 #[inline(always)]
-fn tanh_back_body<T: Real, const FMA: bool>(d: &mut [T], g: &[T], y: &[T]) {
-    for ((d, &g), &y) in d.iter_mut().zip(g).zip(y) {
-        *d = g * (one::<T>() - y * y);
+fn accumulate_at<T: Real, const FMA: bool, const N: usize>(i: usize, sum: &mut [T], x: &[T]) {
+    let (mut v, x): ([T; N], [T; N]) = (load(sum, i), load(x, i));
+    for e in 0..N {
+        v[e] = v[e] + x[e];
     }
-}
-
-dispatch! {
-    /// `d = g` where y is positive, else 0.
-    pub(super) fn relu_back<T: Real>(d: &mut [T], g: &[T], y: &[T]) = relu_back_body;
-}
-
-#[inline(always)]
-fn relu_back_body<T: Real, const FMA: bool>(d: &mut [T], g: &[T], y: &[T]) {
-    for ((d, &g), &y) in d.iter_mut().zip(g).zip(y) {
-        *d = if y > T::default() { g } else { T::default() };
-    }
-}
-
-dispatch! {
-    /// The gradients of the gates, and in place that of c, from that of h.
-    pub(super) fn lstm_back<T: Real>(
-        d_input: &mut [T], d_forget: &mut [T], d_cell: &mut [T], d_output: &mut [T], dc: &mut [T], dh: &[T], dc_given: &[T],
-        input: &[T], forget: &[T], cell: &[T], output: &[T], c: &[T], old: &[T],
-    ) = lstm_back_body;
-}
-
-#[inline(always)]
-fn lstm_back_body<T: Real, const FMA: bool>(
-    d_input: &mut [T],
-    d_forget: &mut [T],
-    d_cell: &mut [T],
-    d_output: &mut [T],
-    dc: &mut [T],
-    dh: &[T],
-    dc_given: &[T],
-    input: &[T],
-    forget: &[T],
-    cell: &[T],
-    output: &[T],
-    c: &[T],
-    old: &[T],
-) {
-    let len = dh.len();
-    let (d_input, d_forget, d_cell, d_output) = (&mut d_input[..len], &mut d_forget[..len], &mut d_cell[..len], &mut d_output[..len]);
-    let (dc, dc_given, input, forget) = (&mut dc[..len], &dc_given[..len], &input[..len], &forget[..len]);
-    let (cell, output, c, old) = (&cell[..len], &output[..len], &c[..len], &old[..len]);
-    for i in 0..len {
-        let (i_, f, g, o, t) = (input[i], forget[i], cell[i], output[i], c[i].tanh::<FMA>());
-        let d = dc[i] + dc_given[i] + dh[i] * o * (one::<T>() - t * t);
-        d_input[i] = d * g * i_ * (one::<T>() - i_);
-        d_forget[i] = d * old[i] * f * (one::<T>() - f);
-        d_cell[i] = d * i_ * (one::<T>() - g * g);
-        d_output[i] = dh[i] * t * o * (one::<T>() - o);
-        dc[i] = d * f;
-    }
-}
-
-dispatch! {
-    /// The gradients of the gates, of the state's part of the candidate, and of h by the way past the gates, from that of h.
-    pub(super) fn gru_back<T: Real>(
-        d_reset: &mut [T], d_update: &mut [T], d_new: &mut [T], d_part: &mut [T], carry: &mut [T], dh: &[T],
-        reset: &[T], update: &[T], new: &[T], part: &[T], old: &[T],
-    ) = gru_back_body;
-}
-
-#[inline(always)]
-fn gru_back_body<T: Real, const FMA: bool>(
-    d_reset: &mut [T],
-    d_update: &mut [T],
-    d_new: &mut [T],
-    d_part: &mut [T],
-    carry: &mut [T],
-    dh: &[T],
-    reset: &[T],
-    update: &[T],
-    new: &[T],
-    part: &[T],
-    old: &[T],
-) {
-    let len = dh.len();
-    let (d_reset, d_update, d_new, d_part) = (&mut d_reset[..len], &mut d_update[..len], &mut d_new[..len], &mut d_part[..len]);
-    let (carry, reset, update, new) = (&mut carry[..len], &reset[..len], &update[..len], &new[..len]);
-    let (part, old) = (&part[..len], &old[..len]);
-    for i in 0..len {
-        let (r, z, m, g) = (reset[i], update[i], new[i], dh[i]);
-        let d = g * (one::<T>() - z) * (one::<T>() - m * m);
-        d_reset[i] = d * part[i] * r * (one::<T>() - r);
-        d_update[i] = g * (old[i] - m) * z * (one::<T>() - z);
-        d_new[i] = d;
-        d_part[i] = d * r;
-        carry[i] = g * z;
-    }
+    store(sum, i, v);
 }

@@ -8,6 +8,7 @@
 
 mod backward;
 mod cells;
+mod forward;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::Arc;
@@ -16,17 +17,14 @@ use rushlight_backend::op::{Rnn, RnnKind, RnnLayer};
 use rushlight_backend::{Arg, DType, Meta, Result, Storage, Storages};
 
 use crate::buffer::{CpuBuffer, Plain, alloc, cpu, typed, typed_mut};
-use crate::gemm::{Number, Panels, Strided};
+use crate::gemm::{Number, Panels};
 use crate::pointwise::exp::Exp;
 use crate::shape;
-use crate::simd::expect;
 use crate::threads::par_for;
 use crate::walk::Shared;
 
 /// Rows of the batch that a task takes.
 const ROWS: usize = 48;
-/// The most units that a task takes: the widest panel.
-const COLUMNS: usize = 32;
 /// Multiplications of a step below which threads do not pay.
 const SERIAL: usize = 1 << 16;
 
@@ -52,7 +50,7 @@ fn run_in<T: Real>(op: &Rnn, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Sto
     let data = held.iter().map(Held::elements).collect::<Result<Vec<&[T]>>>()?;
     let mut memory = outputs.iter().map(|m| alloc::<T>(&m.shape)).collect::<Result<Vec<CpuBuffer>>>()?;
     match op {
-        Rnn::Forward(layer) => forward(&Problem::new(layer, inputs[0].shape(), &data), &mut memory)?,
+        Rnn::Forward(layer) => forward::forward(&Problem::new(layer, inputs[0].shape(), &data), &mut memory)?,
         Rnn::Grad(layer) => {
             let states = layer.kind.states();
             let (grads, rest) = data.split_at(states);
@@ -160,75 +158,4 @@ unsafe fn known<'a, T>(memory: &Shared<T>, start: usize, len: usize) -> &'a [T] 
 
 fn shared<T: Plain>(memory: &mut CpuBuffer) -> Shared<T> {
     Shared(typed_mut::<T>(memory).as_mut_ptr())
-}
-
-fn forward<T: Real>(p: &Problem<'_, T>, outputs: &mut [CpuBuffer]) -> Result<()> {
-    let (gates, hidden, n, width) = (p.kind.gates(), p.hidden, p.n, p.width());
-    let of_gate = |g: usize| {
-        let weight = Strided { data: p.weight, start: g * hidden * hidden, line_step: hidden as isize, k_step: 1 };
-        Panels::new(hidden, hidden, &weight)
-    };
-    let panels = (0..gates).map(of_gate).collect::<Result<Vec<_>>>()?;
-    let zeros = vec![T::default(); if p.bias.is_some() { 0 } else { width }];
-    let bias = p.bias.unwrap_or(&zeros);
-    let outputs: Vec<Shared<T>> = outputs.iter_mut().map(shared).collect();
-    let (y, last) = (&outputs[0], &outputs[outputs.len() - 1]);
-    for step in 0..p.l {
-        let (t, before) = (p.at(step), step.checked_sub(1).map(|s| p.at(s)));
-        p.blocks(&panels[0], |panel, row, rows, unit, units| {
-            let mut sums = [const { std::mem::MaybeUninit::<T>::uninit() }; 4 * ROWS * COLUMNS];
-            let columns = panels[0].width();
-            // SAFETY: a step writes its own part of the results, each task its rows and units of it, and reads what earlier steps and the inputs
-            // hold; shapes say how long all of them are. The products fill what is read of the sums.
-            unsafe {
-                let start = |t: usize| t * n * hidden;
-                let state = before.map_or(p.h0.as_ptr(), |t| y.0.add(start(t)).cast_const());
-                let all = sums.as_mut_ptr().cast::<T>();
-                // Short runs of rows: asked for now, they are there when the products are done.
-                for i in row..row + rows {
-                    for g in 0..gates {
-                        expect(p.x.as_ptr().wrapping_add((t * n + i) * width + g * hidden + unit), units);
-                    }
-                    for g in 0..p.kind.reserve() {
-                        expect(last.0.cast_const().wrapping_add(((t * n + i) * 4 + g) * hidden + unit), units);
-                    }
-                }
-                for (g, panels) in panels.iter().enumerate() {
-                    panels.multiply(panel, rows, state.add(row * hidden), hidden as isize, all.add(g * ROWS * columns));
-                }
-                for i in 0..rows {
-                    let place = t * n + row + i;
-                    let s = |g: usize| std::slice::from_raw_parts(all.add((g * ROWS + i) * columns), units);
-                    let x = |g: usize| &p.x[place * width + g * hidden + unit..][..units];
-                    let b = |g: usize| &bias[g * hidden + unit..][..units];
-                    let h = part(y, place * hidden + unit, units);
-                    let kept = |g: usize| part(last, (place * 4 + g) * hidden + unit, units);
-                    let old = |first: &'_ [T], all: &Shared<T>| {
-                        let from = before.map_or(first.as_ptr(), |t| all.0.add(start(t)).cast_const());
-                        std::slice::from_raw_parts(from.add((row + i) * hidden + unit), units)
-                    };
-                    match p.kind {
-                        RnnKind::Tanh => cells::tanh(h, s(0), x(0), b(0)),
-                        RnnKind::Relu => cells::relu(h, s(0), x(0), b(0)),
-                        RnnKind::Gru => {
-                            let [reset, update, new, from_state] = [0, 1, 2, 3].map(kept);
-                            cells::sigmoid(reset, s(0), x(0), b(0));
-                            cells::sigmoid(update, s(1), x(1), b(1));
-                            cells::gru(h, new, from_state, reset, update, s(2), x(2), b(2), old(p.h0, y));
-                        }
-                        RnnKind::Lstm => {
-                            let [input, forget, cell, output] = [0, 1, 2, 3].map(kept);
-                            cells::sigmoid(input, s(0), x(0), b(0));
-                            cells::sigmoid(forget, s(1), x(1), b(1));
-                            cells::tanh(cell, s(2), x(2), b(2));
-                            cells::sigmoid(output, s(3), x(3), b(3));
-                            let c = part(&outputs[1], place * hidden + unit, units);
-                            cells::lstm(h, c, input, forget, cell, output, old(p.c0, &outputs[1]));
-                        }
-                    }
-                }
-            }
-        });
-    }
-    Ok(())
 }
