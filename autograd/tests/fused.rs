@@ -292,20 +292,23 @@ fn grid_sample() -> Result<()> {
 #[test]
 fn rnn() -> Result<()> {
     for kind in [RnnKind::Tanh, RnnKind::Relu, RnnKind::Gru, RnnKind::Lstm] {
-        for (l, n, hidden) in [(1, 1, 1), (3, 2, 5), (2, 50, 33), (4, 3, 70), (2, 0, 3)] {
+        for (l, n, input, hidden) in
+            [(1, 1, 1, 1), (3, 2, 3, 5), (2, 50, 20, 33), (4, 3, 9, 70), (300, 1, 2, 3), (2, 0, 4, 3), (2, 3, 0, 2)]
+        {
             for (reverse, bias, projection) in [(false, true, false), (true, false, false), (true, true, true)] {
                 if projection && (kind != RnnKind::Lstm || hidden < 2) {
                     continue;
                 }
                 let layer = RnnLayer { kind, reverse, bias, projection };
                 let (rows, state) = (kind.gates() * hidden, if projection { hidden - 1 } else { hidden });
-                let mut inputs = vec![normal(&[l, n, rows], 40), normal(&[n, state], 41)];
+                let mut inputs = vec![normal(&[l, n, input], 40), normal(&[n, state], 41)];
                 if kind == RnnKind::Lstm {
                     inputs.push(normal(&[n, hidden], 42));
                 }
+                inputs.push(normal(&[rows, input], 48).div(4.0)?);
                 inputs.push(normal(&[rows, state], 43).div(12.0)?);
                 if bias {
-                    inputs.push(normal(&[rows], 44));
+                    inputs.extend([44, 49].map(|seed| normal(&[rows], seed)));
                 }
                 if projection {
                     inputs.push(normal(&[state, hidden], 45).div(12.0)?);
@@ -317,7 +320,13 @@ fn rnn() -> Result<()> {
                 let mut all: Vec<Tensor> = results[..kind.states()].iter().zip(46..).map(|(y, seed)| normal(y.shape(), seed)).collect();
                 all.append(&mut inputs);
                 all.extend(results);
-                check(Rnn::Grad(layer), &all, layer.inputs(), differentiable)?;
+                let of_weights = 1 + usize::from(bias) + usize::from(projection);
+                let results = 1 + kind.states() + of_weights;
+                check(Rnn::Grad(layer), &all, results, differentiable)?;
+                // The gradient of a state that nobody asked for.
+                let last = kind.states() - 1;
+                all[last] = Tensor::full((), 0.5, DType::F64)?.expand(all[last].shape())?;
+                check(Rnn::Grad(layer), &all, results, differentiable)?;
             }
         }
     }

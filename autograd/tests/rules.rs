@@ -5,7 +5,7 @@ mod common;
 use common::{check, uniform};
 use rushlight_autograd::grad;
 use rushlight_tensor::backend::op::RnnKind;
-use rushlight_tensor::{Device, Result, RnnStateWeights, Tensor, rnn};
+use rushlight_tensor::{Device, Result, RnnWeights, Tensor, rnn};
 
 #[test]
 fn unary_functions() -> Result<()> {
@@ -199,13 +199,14 @@ fn normalisations() -> Result<()> {
 #[test]
 fn recurrent_layers() -> Result<()> {
     for (kind, reverse) in [(RnnKind::Tanh, false), (RnnKind::Relu, true), (RnnKind::Gru, true), (RnnKind::Lstm, false)] {
-        let (l, n, hidden, states) = (3, 2, 2, kind.states());
+        let (l, n, input, hidden, states) = (3, 2, 3, 2, kind.states());
         let rows = kind.gates() * hidden;
-        let shapes = [vec![l, n, rows], vec![n, hidden], vec![n, hidden], vec![rows, hidden], vec![rows]];
+        let shapes = [vec![l, n, input], vec![n, hidden], vec![n, hidden], vec![rows, input], vec![rows, hidden], vec![rows], vec![rows]];
         let inputs = shapes.iter().zip(60..).enumerate().filter(|(i, _)| *i != 2 || states == 2);
         let inputs: Vec<Tensor> = inputs.map(|(_, (shape, seed))| uniform(shape, -1.0, 1.0, seed)).collect();
         let f = |x: &[Tensor]| {
-            let w = RnnStateWeights { weight: &x[1 + states], bias: Some(&x[2 + states]), projection: None };
+            let w =
+                RnnWeights { input: &x[1 + states], state: &x[2 + states], bias: Some([&x[3 + states], &x[4 + states]]), projection: None };
             let (y, last) = rnn(kind, &x[0], &x[1..=states], w, reverse)?;
             Tensor::cat(&[y.reshape([l * n, hidden])?, last[states - 1].clone()], 0)
         };

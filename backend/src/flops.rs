@@ -20,9 +20,9 @@ impl Op {
             // Two products of l x s forward; backward the scores again, and four more.
             Op::Attention(Attention::Forward { .. }) => 2 * size(1, 2) * (numel(0) + results),
             Op::Attention(Attention::Grad { .. }) => 2 * size(2, 2) * (2 * numel(0) + 3 * numel(1)),
-            // The state's part of the gates; backward the gradients of the state and of the weight.
-            Op::Rnn(Rnn::Forward(layer)) => 2 * numel(0) * size(1 + layer.kind.states(), 1),
-            Op::Rnn(Rnn::Grad(layer)) => 4 * numel(layer.kind.states()) * size(1 + 2 * layer.kind.states(), 1),
+            // Each row of each step meets both weights; backward the state's twice, for the gradients of the state and of the weight.
+            Op::Rnn(Rnn::Forward(layer)) => 2 * size(0, 0) * size(0, 1) * (numel(1 + layer.kind.states()) + numel(2 + layer.kind.states())),
+            Op::Rnn(Rnn::Grad(layer)) => 4 * results / size(2 + 2 * layer.kind.states(), 0).max(1) * numel(2 + 2 * layer.kind.states()),
             Op::Shape(_) | Op::Create(_) => 0,
             _ => inputs.iter().map(|m| m.numel() as u64).chain([results]).max().unwrap_or(0),
         }

@@ -56,13 +56,13 @@ impl<T: Number> Panels<T> {
     }
 
     /// The products of the rows of a tile with the lines of a panel, over a part of k: `out[row * width + line]`, at most [`MAX_TILE`](super::MAX_TILE)
-    /// elements. They are added to what is there unless the part is the first.
+    /// elements. `add` says whether they are added to what is there.
     ///
     /// # Safety
-    /// `a` is the part's first element of the first row, and can be read at all rows; `out` holds `rows * width` elements that nobody else uses, and the
+    /// `a` is the part's first element of the first row, and the step from row to row, and can be read at all rows; `out` holds `rows * width` elements that nobody else uses, and the
     /// panel exists.
     #[inline]
-    pub(crate) unsafe fn tile(&self, panel: usize, rows: usize, k: Range<usize>, a: *const T, a_row: isize, out: *mut T) {
+    pub(crate) unsafe fn tile(&self, panel: usize, rows: usize, k: Range<usize>, (a, a_row): (*const T, isize), out: *mut T, add: bool) {
         let width = self.width();
         let step = Step {
             kc: k.len(),
@@ -73,7 +73,7 @@ impl<T: Number> Panels<T> {
             b_k: width as isize,
             c: out,
             c_row: width as isize,
-            add: k.start > 0,
+            add,
         };
         // SAFETY: the caller answers for rows and output; the panel holds k times two vectors.
         unsafe { self.kernels.runs[rows - 1][1](step) };

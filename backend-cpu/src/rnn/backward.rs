@@ -7,7 +7,7 @@ use rushlight_backend::Result;
 use rushlight_backend::op::RnnKind;
 
 use super::cells::{self, GruBack, LstmBack};
-use super::{Problem, Real, known, part, shared};
+use super::{Given, Problem, Real, known, part, shared};
 use crate::buffer::{CpuBuffer, typed_mut};
 use crate::gemm::{Bias, MAX_TILE, Output, Panels, Strided, product};
 use crate::simd::expect;
@@ -18,7 +18,7 @@ use crate::walk::Shared;
 const BIAS_COLUMNS: usize = 256;
 
 /// Fills `outputs` with the gradients of the inputs. `grads` are those of the states of all steps, `made` the results of forward.
-pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]], outputs: &mut [CpuBuffer]) -> Result<()> {
+pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[Given<'_, T>], made: &[&[T]], outputs: &mut [CpuBuffer]) -> Result<()> {
     let (n, hidden, width, lstm) = (p.n, p.hidden, p.width(), p.kind == RnnKind::Lstm);
     // The weight's columns are lines here: the gradient of the state sums over the gates.
     let panels = Panels::new(hidden, width, &Strided { data: p.weight, start: 0, line_step: 1, k_step: hidden as isize })?;
@@ -45,7 +45,7 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
                     Some(next) => {
                         let k = g * hidden..(g + 1) * hidden;
                         let a = ds.0.cast_const().add((next * n + rows.start) * width + k.start);
-                        panels.tile(panel, rows.len(), k, a, width as isize, sums);
+                        panels.tile(panel, rows.len(), k, (a, width as isize), sums, g > 0);
                     }
                     None => sums.write_bytes(0, rows.len() * panels.width()),
                 }
@@ -57,7 +57,7 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
         // The states before the step.
         let old = |all: &'_ [T], first: &'_ [T]| Shared(before.map_or(first.as_ptr(), |t| all[t * n * hidden..].as_ptr()).cast_mut());
         let (h_before, c_before) = (old(made[0], p.h0), if lstm { old(made[1], p.c0) } else { old(made[0], p.h0) });
-        p.blocks(&panels, |panel, row, rows, unit, units| {
+        p.blocks(n, width, &panels, |panel, row, rows, unit, units| {
             let mut sums = [const { MaybeUninit::<T>::uninit() }; MAX_TILE];
             let all = sums.as_mut_ptr().cast::<T>();
             for tile in panels.tiles(rows) {
@@ -76,7 +76,7 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
                                 RnnKind::Gru => expect(h_before.0.cast_const().wrapping_add(row * hidden + unit), units),
                                 RnnKind::Lstm => expect(c_before.0.cast_const().wrapping_add(row * hidden + unit), units),
                             }
-                            grads.iter().for_each(|all| expect(all.as_ptr().wrapping_add(place * hidden + unit), units));
+                            grads.iter().for_each(|all| expect(all.at(place, unit..unit + units, hidden).as_ptr(), units));
                         }
                     }
                 });
@@ -84,7 +84,7 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
                     let (place, of_row) = (t * n + row, row * hidden + unit);
                     let own = place * hidden + unit;
                     let kept = |g: usize| &made[made.len() - 1][(place * 4 + g) * hidden + unit..][..units];
-                    let dh = &grads[0][own..own + units];
+                    let dh = grads[0].at(place, unit..unit + units, hidden);
                     // SAFETY: a step writes its own part of the gradients, each task its rows and units of it and of what is carried along; shapes
                     // say how long all of them are. The sums have been written.
                     unsafe {
@@ -99,7 +99,7 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
                                 cells::gru_back(d, of_state, part(&carry, of_row, units), row);
                             }
                             RnnKind::Lstm => {
-                                let (c, dc) = (&made[1][own..own + units], &grads[1][own..own + units]);
+                                let (c, dc) = (&made[1][own..own + units], grads[1].at(place, unit..unit + units, hidden));
                                 let row = LstmBack { kept: [0, 1, 2, 3].map(kept), c, old: known(&c_before, of_row, units), s, dh, dc };
                                 cells::lstm_back([0, 1, 2, 3].map(|g| gate(dx, g)), part(&outputs[2], of_row, units), row);
                             }
@@ -109,7 +109,7 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
             }
         });
     }
-    p.blocks(&panels, |panel, row, rows, unit, units| {
+    p.blocks(n, width, &panels, |panel, row, rows, unit, units| {
         let mut sums = [const { MaybeUninit::<T>::uninit() }; MAX_TILE];
         let all = sums.as_mut_ptr().cast::<T>();
         for tile in panels.tiles(rows) {
@@ -131,7 +131,7 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[&[T]], made: &[&[T]
     // SAFETY: all gradients of gates are complete.
     let ds = unsafe { known(ds, 0, p.l * n * width) };
     weight_gradient(p, ds, made[0], &rest[0])?;
-    if p.bias.is_some() {
+    if p.bias {
         bias_gradient(p, ds, &rest[1]);
     }
     Ok(())

@@ -46,29 +46,27 @@ macro_rules! each {
     };
 }
 
-/// A part of the gates of a row, one slice each: the state's sums, the input's part, the bias.
+/// The gates of a row: their sums, and the biases.
 #[derive(Clone, Copy)]
 pub(super) struct Gates<'a, T, const G: usize> {
-    pub(super) s: [&'a [T]; G],
-    pub(super) x: [&'a [T]; G],
-    pub(super) b: [&'a [T]; G],
+    pub(super) sums: [&'a [T]; G],
+    pub(super) bias: [&'a [T]; G],
 }
 
 impl<T: Real, const G: usize> Gates<'_, T, G> {
-    /// The sum of all three.
+    /// A gate with its bias.
     #[inline(always)]
-    fn sum<const N: usize>(&self, g: usize, i: usize) -> [T; N] {
-        let mut v: [T; N] = load(self.s[g], i);
-        let (x, b): ([T; N], [T; N]) = (load(self.x[g], i), load(self.b[g], i));
+    fn load<const N: usize>(&self, g: usize, i: usize) -> [T; N] {
+        let (mut v, bias): ([T; N], [T; N]) = (load(self.sums[g], i), load(self.bias[g], i));
         for e in 0..N {
-            v[e] = v[e] + b[e] + x[e];
+            v[e] = v[e] + bias[e];
         }
         v
     }
 }
 
 dispatch! {
-    /// `tanh(s + b + x)`
+    /// `tanh(sum + bias)`
     pub(super) fn tanh<T: Real>(h: &mut [T], gates: Gates<'_, T, 1>) = tanh_body;
 }
 
@@ -79,7 +77,7 @@ fn tanh_body<T: Real, const FMA: bool>(h: &mut [T], gates: Gates<'_, T, 1>) {
 
 #[inline(always)]
 fn tanh_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], gates: &Gates<'_, T, 1>) {
-    let mut v: [T; N] = gates.sum(0, i);
+    let mut v: [T; N] = gates.load(0, i);
     for v in &mut v {
         *v = v.tanh::<FMA>();
     }
@@ -87,7 +85,7 @@ fn tanh_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], gate
 }
 
 dispatch! {
-    /// `relu(s + b + x)`
+    /// `relu(sum + bias)`
     pub(super) fn relu<T: Real>(h: &mut [T], gates: Gates<'_, T, 1>) = relu_body;
 }
 
@@ -98,7 +96,7 @@ fn relu_body<T: Real, const FMA: bool>(h: &mut [T], gates: Gates<'_, T, 1>) {
 
 #[inline(always)]
 fn relu_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], gates: &Gates<'_, T, 1>) {
-    let mut v: [T; N] = gates.sum(0, i);
+    let mut v: [T; N] = gates.load(0, i);
     for v in &mut v {
         *v = v.relu();
     }
@@ -125,7 +123,7 @@ fn lstm_at<T: Real, const FMA: bool, const N: usize>(
     old: &[T],
 ) {
     let (mut input, mut forget, mut cell, mut output): ([T; N], [T; N], [T; N], [T; N]) =
-        (gates.sum(0, i), gates.sum(1, i), gates.sum(2, i), gates.sum(3, i));
+        (gates.load(0, i), gates.load(1, i), gates.load(2, i), gates.load(3, i));
     let (mut new_c, mut new_h): ([T; N], [T; N]) = (load(old, i), [T::default(); N]);
     for e in 0..N {
         input[e] = sigmoid::<T, FMA>(input[e]);
@@ -143,25 +141,23 @@ fn lstm_at<T: Real, const FMA: bool, const N: usize>(
 }
 
 dispatch! {
-    /// The new h, the gates reset, update, new, and the state's part of the last.
-    pub(super) fn gru<T: Real>(h: &mut [T], kept: [&mut [T]; 4], gates: Gates<'_, T, 3>, old: &[T]) = gru_body;
+    /// The new h, the gates reset, update, new, and the state's part of the last, of which `gates` has the input's and the state's part.
+    pub(super) fn gru<T: Real>(h: &mut [T], kept: [&mut [T]; 4], gates: Gates<'_, T, 4>, old: &[T]) = gru_body;
 }
 
 #[inline(always)]
-fn gru_body<T: Real, const FMA: bool>(h: &mut [T], mut kept: [&mut [T]; 4], gates: Gates<'_, T, 3>, old: &[T]) {
+fn gru_body<T: Real, const FMA: bool>(h: &mut [T], mut kept: [&mut [T]; 4], gates: Gates<'_, T, 4>, old: &[T]) {
     each!(h.len(), gru_at(h, &mut kept, &gates, old));
 }
 
 #[inline(always)]
-fn gru_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], kept: &mut [&mut [T]; 4], gates: &Gates<'_, T, 3>, old: &[T]) {
-    let (mut reset, mut update): ([T; N], [T; N]) = (gates.sum(0, i), gates.sum(1, i));
-    let (mut part, bias, mut new, old): ([T; N], [T; N], [T; N], [T; N]) =
-        (load(gates.s[2], i), load(gates.b[2], i), load(gates.x[2], i), load(old, i));
-    let mut new_h = [T::default(); N];
+fn gru_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], kept: &mut [&mut [T]; 4], gates: &Gates<'_, T, 4>, old: &[T]) {
+    let (mut reset, mut update, mut new, part): ([T; N], [T; N], [T; N], [T; N]) =
+        (gates.load(0, i), gates.load(1, i), gates.load(2, i), gates.load(3, i));
+    let (old, mut new_h): ([T; N], [T; N]) = (load(old, i), [T::default(); N]);
     for e in 0..N {
         reset[e] = sigmoid::<T, FMA>(reset[e]);
         update[e] = sigmoid::<T, FMA>(update[e]);
-        part[e] = part[e] + bias[e];
         new[e] = (new[e] + reset[e] * part[e]).tanh::<FMA>();
         new_h[e] = (old[e] - new[e]) * update[e] + new[e];
     }

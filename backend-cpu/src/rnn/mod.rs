@@ -2,15 +2,17 @@
 //!
 //! A step is a product of the last state with a weight, which was packed once, and a few functions of its elements. A task has some rows of the batch and some
 //! units with all of their gates, so that product and functions need nothing from other tasks of the step: there is one parallel region a step. The
-//! gradient of the weight is one product over all steps.
+//! input's part of the gates is a product for some steps at a time, few enough to stay in the cache until the steps add to it; the gradient of the state's
+//! weight is one product over all steps.
 //!
-//! Limited by the multiply-adds for batches of a dozen rows and more, below by reading the packed weight from the second cache.
+//! Limited by the multiply-adds for batches of a dozen rows and more (they take three quarters of the time of an LSTM with 256 units, the functions of the
+//! gates most of the rest), below by reading the packed weight from the second cache.
 
 mod backward;
 mod cells;
 mod forward;
 
-use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::ops::{Add, Div, Mul, Neg, Range, Sub};
 use std::sync::Arc;
 
 use rushlight_backend::op::{Rnn, RnnKind, RnnLayer};
@@ -46,16 +48,28 @@ pub(crate) fn run(op: &Rnn, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Opti
 }
 
 fn run_in<T: Real>(op: &Rnn, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Storages> {
-    let held = inputs.iter().map(Held::new).collect::<Result<Vec<_>>>()?;
-    let data = held.iter().map(Held::elements).collect::<Result<Vec<&[T]>>>()?;
+    let layer = op.layer();
     let mut memory = outputs.iter().map(|m| alloc::<T>(&m.shape)).collect::<Result<Vec<CpuBuffer>>>()?;
     match op {
-        Rnn::Forward(layer) => forward::forward(&Problem::new(layer, inputs[0].shape(), &data), &mut memory)?,
-        Rnn::Grad(layer) => {
-            let states = layer.kind.states();
-            let (grads, rest) = data.split_at(states);
-            let (given, made) = rest.split_at(layer.inputs());
-            backward::backward(&Problem::new(layer, inputs[states].shape(), given), grads, made, &mut memory)?;
+        Rnn::Forward(_) => {
+            let held = inputs.iter().map(Held::new).collect::<Result<Vec<_>>>()?;
+            let data = held.iter().map(Held::elements).collect::<Result<Vec<&[T]>>>()?;
+            let (x, states, weights) = layer.split(&data);
+            forward::forward(&Problem::new(layer, &outputs[0].shape, states, weights[1]), x, inputs[0].shape()[2], weights, &mut memory)?;
+        }
+        Rnn::Grad(_) => {
+            // Of x, its weight and the biases nothing is read.
+            let of_x = layer.kind.states();
+            let of_weight = of_x + 2 + of_x;
+            let read = |i: &usize| (*i > of_x && *i + 1 < of_weight) || *i == of_weight || *i >= of_x + layer.inputs();
+            let held = (0..inputs.len()).filter(read).map(|i| Held::new(&inputs[i])).collect::<Result<Vec<_>>>()?;
+            let data = held.iter().map(Held::elements).collect::<Result<Vec<&[T]>>>()?;
+            let (states, rest) = data.split_at(of_x);
+            let (weight, made) = (rest[0], &rest[1..]);
+            let given = inputs[..of_x].iter().map(Held::rows::<T>).collect::<Result<Vec<_>>>()?;
+            let grads =
+                given.iter().map(|(held, same)| Ok(Given { elements: held.elements()?, same: *same })).collect::<Result<Vec<_>>>()?;
+            backward::backward(&Problem::new(layer, inputs[0].shape(), states, weight), &grads, made, &mut memory)?;
         }
     }
     Ok(memory.into_iter().map(|m| Arc::new(m) as Storage).collect())
@@ -76,42 +90,66 @@ impl Held {
         Ok(Held { storage, start, len: layout.numel() })
     }
 
+    /// An input of rows, or a single row and true if all are one number that was expanded.
+    fn rows<T: Plain>(arg: &Arg<'_>) -> Result<(Held, bool)> {
+        let layout = arg.layout();
+        if layout.numel() == 0 || layout.strides().iter().any(|&step| step != 0) {
+            return Ok((Held::new(arg)?, false));
+        }
+        let len = layout.shape()[layout.rank() - 1];
+        let mut row = alloc::<T>(&[len])?;
+        typed_mut::<T>(&mut row).fill(typed::<T>(cpu(arg.storage()?)?.as_bytes())[layout.offset()]);
+        Ok((Held { storage: Arc::new(row), start: 0, len }, true))
+    }
+
     fn elements<T: Plain>(&self) -> Result<&[T]> {
         let all = typed::<T>(cpu(&self.storage)?.as_bytes());
         Ok(if self.len == 0 { &[] } else { &all[self.start..self.start + self.len] })
     }
 }
 
-/// The inputs of a layer.
+/// The gradient of a state of all steps, `[l, n, hidden]`, or one row for all: where nobody asks for a state it is 0.
+struct Given<'a, T> {
+    elements: &'a [T],
+    same: bool,
+}
+
+impl<T> Given<'_, T> {
+    /// Some units of a row of a step.
+    fn at(&self, row: usize, unit: Range<usize>, hidden: usize) -> &[T] {
+        let start = if self.same { 0 } else { row * hidden };
+        &self.elements[start + unit.start..start + unit.end]
+    }
+}
+
+/// A layer, and what both directions of it read.
 struct Problem<'a, T> {
     kind: RnnKind,
     reverse: bool,
+    bias: bool,
     l: usize,
     n: usize,
     hidden: usize,
-    /// The input's part of the gates.
-    x: &'a [T],
     h0: &'a [T],
     /// Of an LSTM.
     c0: &'a [T],
+    /// The state's weight.
     weight: &'a [T],
-    bias: Option<&'a [T]>,
 }
 
 impl<'a, T: Real> Problem<'a, T> {
-    fn new(layer: &RnnLayer, shape: &[usize], inputs: &[&'a [T]]) -> Problem<'a, T> {
-        let states = layer.kind.states();
+    /// From the shape of all h.
+    fn new(layer: &RnnLayer, shape: &[usize], states: &[&'a [T]], weight: &'a [T]) -> Problem<'a, T> {
         Problem {
             kind: layer.kind,
             reverse: layer.reverse,
+            bias: layer.bias,
             l: shape[0],
             n: shape[1],
-            hidden: shape[2] / layer.kind.gates(),
-            x: inputs[0],
-            h0: inputs[1],
-            c0: if states == 2 { inputs[2] } else { &[] },
-            weight: inputs[1 + states],
-            bias: layer.bias.then(|| inputs[2 + states]),
+            hidden: shape[2],
+            h0: states[0],
+            c0: states.get(1).copied().unwrap_or(&[]),
+            weight,
         }
     }
 
@@ -125,16 +163,16 @@ impl<'a, T: Real> Problem<'a, T> {
         if self.reverse { self.l - 1 - i } else { i }
     }
 
-    /// Runs `f` for blocks of rows and panels of units: `(panel, first row, rows, first unit, units)`.
-    fn blocks(&self, panels: &Panels<T>, f: impl Fn(usize, usize, usize, usize, usize) + Sync) {
+    /// Runs `f` for blocks of so many rows and panels of units: `(panel, first row, rows, first unit, units)`. `k` is the length of the sums.
+    fn blocks(&self, rows: usize, k: usize, panels: &Panels<T>, f: impl Fn(usize, usize, usize, usize, usize) + Sync) {
         let count = panels.count();
         let task = |task: usize| {
             let (panel, row) = (task % count, task / count * ROWS);
             let unit = panel * panels.width();
-            f(panel, row, ROWS.min(self.n - row), unit, panels.width().min(self.hidden - unit));
+            f(panel, row, ROWS.min(rows - row), unit, panels.width().min(self.hidden - unit));
         };
-        let tasks = count * self.n.div_ceil(ROWS);
-        if self.n * self.width() * self.hidden < SERIAL { (0..tasks).for_each(task) } else { par_for(tasks, task) }
+        let tasks = count * rows.div_ceil(ROWS);
+        if rows * self.hidden * k < SERIAL { (0..tasks).for_each(task) } else { par_for(tasks, task) }
     }
 }
 

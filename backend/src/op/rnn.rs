@@ -3,12 +3,12 @@
 use super::{MetaRef, Metas, same_dtype, want_float};
 use crate::{Error, Meta, Result};
 
-/// What a recurrent layer computes in a step from the gates `x + W h + b`, where x is the input's part.
+/// What a recurrent layer computes in a step from the gates `V x + W h + b`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RnnKind {
-    /// `tanh(x + W h + b)`.
+    /// `tanh(V x + W h + b)`.
     Tanh,
-    /// `relu(x + W h + b)`.
+    /// `relu(V x + W h + b)`.
     Relu,
     /// The gated recurrent unit (Cho et al., 2014): gates reset, update, new.
     Gru,
@@ -47,20 +47,21 @@ pub struct RnnLayer {
     pub kind: RnnKind,
     /// Whether the sequence is gone through backwards.
     pub reverse: bool,
-    /// Whether there is a bias of the state's part.
+    /// Whether there are biases, of the input's part and of the state's.
     pub bias: bool,
     /// Whether h is projected (LSTM alone).
     pub projection: bool,
 }
 
-/// A recurrent layer over a sequence, or the gradient of one. All tensors have one floating-point dtype. Biases of the input's part are in it already.
+/// A recurrent layer over a sequence, or the gradient of one. All tensors have one floating-point dtype.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rnn {
-    /// Inputs: the input's part of the gates `[l, n, gates * hidden]`, h `[n, state]`, of an LSTM c `[n, hidden]`, the weight `[gates * hidden, state]`, perhaps a
-    /// bias `[gates * hidden]`, perhaps a projection `[state, hidden]`. Without one the state's size is the hidden one. Results: all h `[l, n, state]`;
+    /// Inputs: x `[l, n, input]`, h `[n, state]`, of an LSTM c `[n, hidden]`, the weights `[gates * hidden, input]` and `[gates * hidden, state]`, perhaps
+    /// their biases `[gates * hidden]`, perhaps a projection `[state, hidden]`. Without one the state's size is the hidden one. Results: all h `[l, n, state]`;
     /// of an LSTM all c `[l, n, hidden]`; of GRU and LSTM what backward reads, `[l, n, 4 * hidden]`.
     Forward(RnnLayer),
-    /// The gradients of the inputs. Inputs: the gradients of all h, and of an LSTM of all c; then those of forward; then its results.
+    /// The gradients of the input's part of the gates `[l, n, gates * hidden]` (from which those of x, its weight and its bias follow), of the states, and of the
+    /// state's weight, bias, and projection. Inputs: the gradients of all h, and of an LSTM of all c; then those of forward; then its results.
     Grad(RnnLayer),
 }
 
@@ -103,7 +104,11 @@ impl Rnn {
                         return Err(Error::shape(name, format!("got {:?} for a result of shape {:?}", got.shape, wanted.shape.as_slice())));
                     }
                 }
-                Ok(given.iter().map(|m| m.to_meta()).collect())
+                let (x, states, weights) = layer.split(given);
+                let gates = Meta::new(&[x.shape[0], x.shape[1], weights[0].shape[0]], x.dtype);
+                // The weights are two, and so are the biases: of each the state's.
+                let rest = [1, 3].into_iter().filter(|&i| i == 1 || layer.bias).chain(layer.projection.then_some(weights.len() - 1));
+                Ok(std::iter::once(gates).chain(states.iter().map(|m| m.to_meta())).chain(rest.map(|i| weights[i].to_meta())).collect())
             }
         }
     }
@@ -112,30 +117,36 @@ impl Rnn {
 impl RnnLayer {
     /// The number of inputs of the forward operation.
     pub fn inputs(&self) -> usize {
-        2 + self.kind.states() + usize::from(self.bias) + usize::from(self.projection)
+        3 + self.kind.states() + 2 * usize::from(self.bias) + usize::from(self.projection)
+    }
+
+    /// The inputs of the forward operation: x, the states, and weights with biases and projection.
+    pub fn split<'a, I>(&self, inputs: &'a [I]) -> (&'a I, &'a [I], &'a [I]) {
+        let (states, weights) = inputs[1..].split_at(self.kind.states());
+        (&inputs[0], states, weights)
     }
 
     fn results(&self, name: &'static str, inputs: &[MetaRef<'_>]) -> Result<Metas> {
         let kind = self.kind;
-        let (x, states, rest) = (inputs[0], &inputs[1..=kind.states()], &inputs[1 + kind.states()..]);
-        let (weight, more) = (rest[0], &rest[1..]);
+        let (x, states, weights) = self.split(inputs);
+        let (of_input, of_state, more) = (weights[0], weights[1], &weights[2..]);
         let wrong = || {
             let shapes: Vec<&[usize]> = inputs.iter().map(|m| m.shape).collect();
             Error::shape(
                 name,
                 format!(
-                    "wants gates [l, n, {g} * hidden], states [n, ..], a weight [{g} * hidden, state], then bias and projection, got {shapes:?}",
+                    "wants x [l, n, input], states [n, ..], weights [{g} * hidden, input] and [{g} * hidden, state], then biases and projection, got {shapes:?}",
                     g = kind.gates()
                 ),
             )
         };
-        let (&[l, n, rows], &[weight_rows, state]) = (x.shape, weight.shape) else { return Err(wrong()) };
+        let (&[l, n, input], &[rows, state]) = (x.shape, of_state.shape) else { return Err(wrong()) };
         let hidden = rows / kind.gates();
-        let fits = rows == weight_rows
+        let fits = of_input.shape == [rows, input]
             && rows.is_multiple_of(kind.gates())
             && states[0].shape == [n, state]
             && states.get(1).is_none_or(|c| c.shape == [n, hidden])
-            && (!self.bias || more[0].shape == [rows])
+            && (!self.bias || more[..2].iter().all(|b| b.shape == [rows]))
             && match (self.projection, more.last()) {
                 (true, Some(p)) => kind == RnnKind::Lstm && p.shape == [state, hidden],
                 _ => state == hidden,
@@ -144,7 +155,7 @@ impl RnnLayer {
             return Err(wrong());
         }
         if l == 0 {
-            return Err(Error::shape(name, format!("wants at least one step, got gates of shape {:?}", x.shape)));
+            return Err(Error::shape(name, format!("wants at least one step, got an input of shape {:?}", x.shape)));
         }
         let mut results: Metas = smallvec::smallvec![Meta::new(&[l, n, state], x.dtype)];
         if kind == RnnKind::Lstm {

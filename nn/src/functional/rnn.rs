@@ -1,7 +1,7 @@
 //! Recurrent networks: one step, and whole sequences.
 
 pub use rushlight_tensor::backend::op::RnnKind;
-use rushlight_tensor::{Error, Result, RnnStateWeights, Tensor};
+use rushlight_tensor::{Error, Result, Tensor};
 
 /// The weights of a recurrent layer in one direction.
 #[derive(Clone, Debug)]
@@ -19,8 +19,22 @@ pub struct RnnWeights {
 }
 
 impl RnnWeights {
-    fn of_state(&self) -> RnnStateWeights<'_> {
-        RnnStateWeights { weight: &self.weight_hh, bias: self.bias_hh.as_ref(), projection: self.weight_hr.as_ref() }
+    /// Calls `f` with the weights as the operation takes them: with both biases or none.
+    fn with<R>(&self, f: impl FnOnce(rushlight_tensor::RnnWeights<'_>) -> Result<R>) -> Result<R> {
+        let zeros;
+        let bias = match (&self.bias_ih, &self.bias_hh) {
+            (None, None) => None,
+            (Some(a), Some(b)) => Some([a, b]),
+            (Some(a), None) => {
+                zeros = a.zeros_like()?;
+                Some([a, &zeros])
+            }
+            (None, Some(b)) => {
+                zeros = b.zeros_like()?;
+                Some([&zeros, b])
+            }
+        };
+        f(rushlight_tensor::RnnWeights { input: &self.weight_ih, state: &self.weight_hh, bias, projection: self.weight_hr.as_ref() })
     }
 }
 
@@ -30,7 +44,7 @@ impl RnnWeights {
 /// If shapes or dtypes do not fit.
 pub fn rnn_step(kind: RnnKind, x: &Tensor, states: &[Tensor], w: &RnnWeights) -> Result<Vec<Tensor>> {
     check(kind, x, states, w)?;
-    rushlight_tensor::rnn_step(kind, &x.linear(&w.weight_ih, w.bias_ih.as_ref())?, states, w.of_state())
+    w.with(|w| rushlight_tensor::rnn_step(kind, x, states, w))
 }
 
 /// An error unless input, states and weights fit each other.
@@ -62,6 +76,5 @@ fn check(kind: RnnKind, x: &Tensor, states: &[Tensor], w: &RnnWeights) -> Result
 /// If shapes or dtypes do not fit.
 pub fn rnn_layer(kind: RnnKind, x: &Tensor, states: &[Tensor], w: &RnnWeights, reverse: bool) -> Result<(Tensor, Vec<Tensor>)> {
     check(kind, x, states, w)?;
-    // The input's part of all steps is one product.
-    rushlight_tensor::rnn(kind, &x.linear(&w.weight_ih, w.bias_ih.as_ref())?, states, w.of_state(), reverse)
+    w.with(|w| rushlight_tensor::rnn(kind, x, states, w, reverse))
 }

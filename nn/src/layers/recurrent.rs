@@ -181,7 +181,8 @@ impl Stack {
         }
         let mut x = match (alone, s.batch_first) {
             (true, _) => x.unsqueeze(1)?,
-            (false, true) => x.transpose(0, 1)?,
+            // Step by step, once for all that read it.
+            (false, true) => x.transpose(0, 1)?.contiguous()?,
             (false, false) => x.clone(),
         };
         let first = self.states(name, &x, given, alone)?;

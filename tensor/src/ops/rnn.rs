@@ -5,43 +5,51 @@ use rushlight_backend::{Error, Result};
 
 use crate::{Tensor, Tensors, apply};
 
-/// The weights of a recurrent layer's state, in one direction.
+/// The weights of a recurrent layer, in one direction.
 #[derive(Clone, Copy, Debug)]
-pub struct RnnStateWeights<'a> {
-    /// `[gates * hidden, state]`.
-    pub weight: &'a Tensor,
-    /// `[gates * hidden]`.
-    pub bias: Option<&'a Tensor>,
+pub struct RnnWeights<'a> {
+    /// Of the input: `[gates * hidden, input]`.
+    pub input: &'a Tensor,
+    /// Of the state: `[gates * hidden, state]`.
+    pub state: &'a Tensor,
+    /// The biases of the input's and of the state's part: `[gates * hidden]`.
+    pub bias: Option<[&'a Tensor; 2]>,
     /// The projection of the state of an LSTM: `[state, hidden]`.
     pub projection: Option<&'a Tensor>,
 }
 
-/// A recurrent layer in one direction, from the input's part of the gates `[l, n, gates * hidden]` (a linear function of the input, with its bias) and the
-/// first states `[n, ..]`, of an LSTM h and c: all h `[l, n, state]`, and the last states.
+impl RnnWeights<'_> {
+    /// The input's part of the gates.
+    fn of_input(&self, x: &Tensor) -> Result<Tensor> {
+        x.linear(self.input, self.bias.map(|b| b[0]))
+    }
+}
+
+/// A recurrent layer in one direction, from x `[l, n, input]` and the first states `[n, ..]`, of an LSTM h and c: all h `[l, n, state]`, and the last states.
 ///
 /// # Errors
 /// If shapes or dtypes do not fit, or there is no step.
-pub fn rnn(kind: RnnKind, from_input: &Tensor, states: &[Tensor], w: RnnStateWeights<'_>, reverse: bool) -> Result<(Tensor, Vec<Tensor>)> {
+pub fn rnn(kind: RnnKind, x: &Tensor, states: &[Tensor], w: RnnWeights<'_>, reverse: bool) -> Result<(Tensor, Vec<Tensor>)> {
     let layer = RnnLayer { kind, reverse, bias: w.bias.is_some(), projection: w.projection.is_some() };
-    let inputs = std::iter::once(from_input).chain(states).chain([w.weight]).chain(w.bias).chain(w.projection);
+    let inputs = std::iter::once(x).chain(states).chain([w.input, w.state]).chain(w.bias.into_iter().flatten()).chain(w.projection);
     let results = apply(Rnn::Forward(layer), inputs)?;
     let last = if reverse { 0 } else { -1 };
     let states = results[..kind.states()].iter().map(|all| all.select(0, last)).collect::<Result<_>>()?;
     results.into_iter().next().map(|y| (y, states)).ok_or_else(|| Error::value("rnn", "the operation has no result"))
 }
 
-/// One step of a recurrent layer: from the input's part of the gates `[n, gates * hidden]` and the states the new states.
+/// One step of a recurrent layer: from x `[n, input]` and the states `[n, ..]` the new states.
 ///
 /// # Errors
 /// If shapes or dtypes do not fit.
-pub fn rnn_step(kind: RnnKind, from_input: &Tensor, states: &[Tensor], w: RnnStateWeights<'_>) -> Result<Vec<Tensor>> {
-    step(kind, from_input, states, w).map(|(states, _)| states)
+pub fn rnn_step(kind: RnnKind, x: &Tensor, states: &[Tensor], w: RnnWeights<'_>) -> Result<Vec<Tensor>> {
+    step(kind, &w.of_input(x)?, states, w).map(|(states, _)| states)
 }
 
 /// The new states, and what backward reads.
-fn step(kind: RnnKind, from_input: &Tensor, states: &[Tensor], w: RnnStateWeights<'_>) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+fn step(kind: RnnKind, from_input: &Tensor, states: &[Tensor], w: RnnWeights<'_>) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
     let h = &states[0];
-    let from_state = h.linear(w.weight, w.bias)?;
+    let from_state = h.linear(w.state, w.bias.map(|b| b[1]))?;
     match kind {
         RnnKind::Tanh => Ok((vec![from_input.add(&from_state)?.tanh()?], vec![])),
         RnnKind::Relu => Ok((vec![from_input.add(&from_state)?.relu()?], vec![])),
@@ -70,25 +78,26 @@ fn step(kind: RnnKind, from_input: &Tensor, states: &[Tensor], w: RnnStateWeight
 struct Parts<'a> {
     from_input: Vec<Tensor>,
     states: Vec<Tensor>,
-    weights: RnnStateWeights<'a>,
+    weights: RnnWeights<'a>,
     /// The steps in the order in which they are gone through.
     order: Vec<usize>,
 }
 
 fn parts<'a>(layer: &RnnLayer, inputs: &[&'a Tensor]) -> Result<Parts<'a>> {
-    let count = layer.kind.states();
-    let from_input = inputs[0].unbind(0)?;
-    let rest = &inputs[1 + count..];
-    let weights = RnnStateWeights {
-        weight: rest[0],
-        bias: layer.bias.then(|| rest[1]),
-        projection: if layer.projection { rest.last().copied() } else { None },
+    let (x, states, w) = layer.split(inputs);
+    let weights = RnnWeights {
+        input: w[0],
+        state: w[1],
+        bias: layer.bias.then(|| [w[2], w[3]]),
+        projection: if layer.projection { w.last().copied() } else { None },
     };
+    // The input's part of all steps is one product.
+    let from_input = weights.of_input(x)?.unbind(0)?;
     let mut order: Vec<usize> = (0..from_input.len()).collect();
     if layer.reverse {
         order.reverse();
     }
-    Ok(Parts { from_input, states: inputs[1..=count].iter().map(|&t| t.clone()).collect(), weights, order })
+    Ok(Parts { from_input, states: states.iter().map(|&t| t.clone()).collect(), weights, order })
 }
 
 /// The operations in smaller ones.
@@ -199,7 +208,7 @@ fn backward(layer: &RnnLayer, grads: &[Vec<Tensor>], p: &Parts<'_>) -> Result<Te
         if w.bias.is_some() {
             add(&mut db, of_state.sum_dim(0, false)?)?;
         }
-        let back = of_state.matmul(w.weight)?;
+        let back = of_state.matmul(w.state)?;
         dh = Some(direct.map_or(Ok(back.clone()), |d| back.add(&d))?);
         dx[*t] = Some(of_input);
     }
