@@ -5,7 +5,7 @@
 //! input's part of the gates is a product for some steps at a time, few enough to stay in the cache until the steps add to it; the gradient of the state's
 //! weight is one product over all steps.
 //!
-//! Limited by the multiply-adds for batches of a dozen rows and more (they take three quarters of the time of an LSTM with 256 units, the functions of the
+//! Limited by the multiply-adds for batches of a dozen rows and more (they take four fifths of the time of an LSTM with 256 units, the functions of the
 //! gates most of the rest), below by reading the packed weight from the second cache.
 
 mod backward;
