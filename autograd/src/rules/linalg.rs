@@ -290,7 +290,7 @@ impl Rule for Linalg {
             }
             Linalg::SlogDet => {
                 let Some(g) = get(1) else { return Ok(nothing()) };
-                one(inverse(ctx.input(0)?)?.mh()?.mul(&each(g)?)?)
+                one(linalg::inv_ex(ctx.input(0)?)?.0.mh()?.mul(&each(g)?)?)
             }
             Linalg::Lu { pivot } => match get(0) {
                 Some(g) => one(lu_vjp(ctx, g, *pivot)?),
@@ -355,7 +355,7 @@ impl Rule for Linalg {
             }
             Linalg::Det => only(trace(&inverse(ctx.input(0)?)?.matmul(first)?)?.mul(ctx.output(0)?)?),
             Linalg::SlogDet => {
-                let log = trace(&inverse(ctx.input(0)?)?.matmul(first)?)?;
+                let log = trace(&linalg::inv_ex(ctx.input(0)?)?.0.matmul(first)?)?;
                 Ok(Some(smallvec::smallvec![None, Some(log)]))
             }
             Linalg::Lu { pivot } => only(lu_jvp(ctx, first, *pivot)?),

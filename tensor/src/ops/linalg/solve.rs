@@ -150,5 +150,6 @@ pub fn logdet(a: &Tensor) -> Result<Tensor> {
     if a.dtype().is_complex() {
         return sign.log()?.add(&log);
     }
-    sign.with_trace(None).log()?.add(&log)
+    // As in PyTorch, a logarithm that does not exist has the gradient 0.
+    sign.with_trace(None).lt(0)?.where_(f64::NAN, &log)
 }
