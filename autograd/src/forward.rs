@@ -83,7 +83,15 @@ fn push_forward(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors
     let needs = tangents.iter().enumerate().fold(0, |mask, (i, t)| mask | u64::from(t.is_some()) << i.min(63));
     let primals: SmallVec<[Option<Tensor>; 3]> = primals.into_iter().map(Some).collect();
     let known: SmallVec<[Option<Tensor>; 1]> = outputs.iter().cloned().map(Some).collect();
-    let ctx = Ctx { op, inputs: &primals, outputs: &known, input_metas: &input_metas, output_metas: &output_metas, needs };
+    let ctx = Ctx {
+        op,
+        input_count: primals.len(),
+        inputs: &primals,
+        outputs: &known,
+        input_metas: &input_metas,
+        output_metas: &output_metas,
+        needs,
+    };
     let results = in_phase(Phase::Tangent, || jvp(&ctx, &tangents))?;
     Ok(outputs
         .iter()

@@ -58,6 +58,8 @@ impl Saves {
 /// What a rule sees of one application of its operation.
 pub struct Ctx<'a> {
     pub(crate) op: &'a Op,
+    pub(crate) input_count: usize,
+    /// Empty if nothing is saved, as are the outputs.
     pub(crate) inputs: &'a [Option<Tensor>],
     pub(crate) outputs: &'a [Option<Tensor>],
     /// Empty if every input has the first output's shape and dtype, which is the usual case.
@@ -97,7 +99,7 @@ impl Ctx<'_> {
 
     /// The number of inputs.
     pub fn input_count(&self) -> usize {
-        self.inputs.len()
+        self.input_count
     }
 
     /// The number of outputs.

@@ -4,8 +4,6 @@
 //! Forward, a task takes a block of queries of one head through all keys, and rescales what it has summed when a larger score comes. Backward, a task takes
 //! the queries of all heads that share a head of keys, so that every gradient is written by one task, in a fixed order.
 
-use std::sync::Arc;
-
 use rushlight_backend::op::Attention;
 use rushlight_backend::{Arg, DType, Meta, Result, Storage, Storages};
 use smallvec::SmallVec;
@@ -277,7 +275,7 @@ impl<T: Exp + Number> Problem<'_, T> {
             Ok(())
         };
         par_try(n * heads * blocks, task)?;
-        Ok(smallvec::smallvec![Arc::new(y) as Storage, Arc::new(lse) as Storage])
+        Ok(smallvec::smallvec![Storage::new(y), Storage::new(lse)])
     }
 
     fn backward(&self, g: &Heads<'_, T>, y: &Heads<'_, T>, lse: &Arg<'_>, outputs: &[Meta]) -> Result<Storages> {
@@ -350,6 +348,6 @@ impl<T: Exp + Number> Problem<'_, T> {
             Ok(())
         };
         par_try(n * shared, task)?;
-        Ok(memory.into_iter().map(|m| Arc::new(m) as Storage).collect())
+        Ok(memory.into_iter().map(|m| Storage::new(m)).collect())
     }
 }

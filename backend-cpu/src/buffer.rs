@@ -1,7 +1,6 @@
 //! Memory of the CPU device, and the one place where it is seen as typed elements.
 
 use std::any::Any;
-use std::sync::Arc;
 
 use crate::alloc::Block;
 use rushlight_backend::{Arg, Buffer, Complex32, Complex64, DType, Error, Result, Storage, bf16, f16, numel};
@@ -106,6 +105,6 @@ pub(crate) fn cpu(storage: &Storage) -> Result<&CpuBuffer> {
 
 /// The CPU's buffer behind a storage that nobody else holds.
 pub(crate) fn cpu_mut(storage: &mut Storage) -> Result<&mut CpuBuffer> {
-    let any: &mut dyn Any = Arc::get_mut(storage).ok_or_else(|| Error::device("backend-cpu", "memory to write to is shared"))?;
+    let any: &mut dyn Any = storage.get_mut().ok_or_else(|| Error::device("backend-cpu", "memory to write to is shared"))?;
     any.downcast_mut().ok_or_else(|| Error::device("backend-cpu", "got memory of another device"))
 }

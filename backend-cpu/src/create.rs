@@ -1,7 +1,5 @@
 //! New tensors from nothing.
 
-use std::sync::Arc;
-
 use rushlight_backend::op::Create;
 use rushlight_backend::{Complex32, Complex64, DType, Element, Result, Scalar, Storage, bf16, f16, numel};
 
@@ -64,7 +62,7 @@ pub(crate) fn run(op: &Create) -> Result<Storage> {
         Create::Arange { start, step, len, dtype } => with_element!(dtype, T => arange::<T>(*start, *step, *len)),
         Create::Eye { rows, cols, dtype } => with_element!(dtype, T => eye::<T>(*rows, *cols)),
     };
-    Ok(Arc::new(buffer?))
+    Ok(Storage::new(buffer?))
 }
 
 fn full<T: FromScalar>(len: usize, value: Scalar) -> Result<CpuBuffer> {

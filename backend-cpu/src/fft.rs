@@ -1,7 +1,5 @@
 //! Fourier transforms: plans and butterflies are rustfft's and realfft's; here lines are gathered, transformed and put in place.
 
-use std::sync::Arc;
-
 use num_complex::Complex;
 use rushlight_backend::op::Fft;
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Meta, Result, Storage};
@@ -53,19 +51,19 @@ where
                 let scale = R::of(if i == 0 { *scale } else { 1.0 });
                 let mut buffer = alloc::<Complex<R>>(&out.shape)?;
                 complex::<R>(typed(cpu(&now)?.as_bytes()), &mut buffer, shape, d, *inverse, scale);
-                now = Arc::new(buffer);
+                now = Storage::new(buffer);
             }
             Ok(now)
         }
         Fft::FromReal { dim, inverse, scale } => {
             let mut buffer = alloc::<Complex<R>>(&out.shape)?;
             from_real::<R>(typed(cpu(&source)?.as_bytes()), &mut buffer, shape, *dim, *inverse, R::of(*scale));
-            Ok(Arc::new(buffer))
+            Ok(Storage::new(buffer))
         }
         Fft::ToReal { dim, n, inverse, scale } => {
             let mut buffer = alloc::<R>(&out.shape)?;
             to_real::<R>(typed(cpu(&source)?.as_bytes()), &mut buffer, &out.shape, *dim, *n, *inverse, R::of(*scale));
-            Ok(Arc::new(buffer))
+            Ok(Storage::new(buffer))
         }
     }
 }

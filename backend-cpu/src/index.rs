@@ -6,8 +6,6 @@
 mod places;
 mod rows;
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{Index, ScatterReduction};
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, Result, Shape, Storage, Strides, bf16, f16};
 
@@ -174,7 +172,7 @@ fn read<W: Plain>(x: &Arg<'_>, index: &Arg<'_>, places: &Layout, dim: usize) -> 
             }
         });
     });
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// Elements that can be added up.

@@ -33,7 +33,6 @@ mod wide;
 
 use rushlight_backend::op::Pointwise;
 use rushlight_backend::{Arg, Backend, Error, Meta, Op, Result, Storage, Storages};
-use std::sync::Arc;
 
 use crate::buffer::{CpuBuffer, cpu};
 
@@ -61,7 +60,7 @@ impl Backend for CpuBackend {
     fn upload(&self, bytes: &[u8]) -> Result<Storage> {
         let mut buffer = CpuBuffer::new(bytes.len())?;
         buffer.as_bytes_mut().copy_from_slice(bytes);
-        Ok(Arc::new(buffer))
+        Ok(Storage::new(buffer))
     }
 
     fn download(&self, storage: &Storage, offset: usize, out: &mut [u8]) -> Result<()> {
@@ -74,7 +73,7 @@ impl Backend for CpuBackend {
     }
 
     fn run(&self, op: &Op, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result<Option<Storages>> {
-        let one = |storage: Result<Storage>| storage.map(|s| Some(smallvec::smallvec![s]));
+        let one = |storage: Result<Storage>| storage.map(|s| Some(Storages::from_buf([s])));
         match op {
             Op::Pointwise(Pointwise::UnaryGrad(_)) if outputs[0].dtype.is_complex() => Ok(None),
             Op::Pointwise(op) => one(pointwise::run(op, inputs, outputs)),

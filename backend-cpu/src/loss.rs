@@ -4,7 +4,6 @@
 
 mod ctc;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rushlight_backend::op::{CrossEntropy, Loss, LossReduction};
@@ -130,7 +129,7 @@ fn forward<T: Exp>(p: &CrossEntropy, inputs: &[Arg<'_>], outputs: &[Meta]) -> Re
     };
     let mut total_weight = alloc::<T>(&[])?;
     typed_mut::<T>(&mut total_weight)[0] = T::narrow(total);
-    Ok(smallvec::smallvec![Arc::new(loss) as Storage, Arc::new(lse) as Storage, Arc::new(total_weight) as Storage])
+    Ok(smallvec::smallvec![Storage::new(loss), Storage::new(lse), Storage::new(total_weight)])
 }
 
 fn backward<T: Exp>(p: &CrossEntropy, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
@@ -144,7 +143,7 @@ fn backward<T: Exp>(p: &CrossEntropy, inputs: &[Arg<'_>], out: &Meta) -> Result<
     let all_weights: f64 = (0..sizes.classes).map(class_weight).sum();
     let smoothing = p.label_smoothing / sizes.classes as f64;
 
-    let mut storage: Storage = Arc::new(alloc::<T>(&out.shape)?);
+    let mut storage: Storage = Storage::new(alloc::<T>(&out.shape)?);
     let dx = typed_mut::<T>(cpu_mut(&mut storage)?);
     // Whole slabs [classes, inner] are shared out, so that a task writes a contiguous part.
     let slab = sizes.classes * sizes.inner;

@@ -1,7 +1,6 @@
 //! Matrix products.
 
 use std::ops::{Add, Mul};
-use std::sync::Arc;
 
 use rushlight_backend::op::Matmul;
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, Result, Storage, bf16, f16, numel};
@@ -113,7 +112,7 @@ fn number<T: Number>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta) -> Result<Stor
     let (a, b, bias) = (input::<T>(&inputs[0])?, input::<T>(&inputs[1])?, bias::<T>(inputs)?);
     let mut buffer = alloc::<T>(&out.shape)?;
     multiply(&plan, a, b, bias.as_deref(), typed_mut(&mut buffer))?;
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// All products of a plan into contiguous results, one after the other.
@@ -142,7 +141,7 @@ fn half<T: Plain>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, widen: fn(T) -> f
     multiply(&plan, &a, &b, bias.as_deref(), &mut sums)?;
     let mut buffer = alloc::<T>(&out.shape)?;
     typed_mut::<T>(&mut buffer).iter_mut().zip(sums).for_each(|(o, s)| *o = narrow(s));
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// What complex products need of their numbers.
@@ -196,5 +195,5 @@ fn plain<T: Complex>(op: &Matmul, inputs: &[Arg<'_>], out: &Meta, add: fn(T, T) 
             }
         }
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }

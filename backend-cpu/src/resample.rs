@@ -3,8 +3,6 @@
 
 mod grid;
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{Interpolation, Method, Resample};
 use rushlight_backend::{Arg, DType, Meta, Result, Storage, Storages, bf16, f16, numel};
 
@@ -216,7 +214,7 @@ fn real<T: Exp>(op: &Resample, x: &Arg<'_>, out: &Meta) -> Result<Storage> {
     if !y.is_empty() {
         all(data, x.shape(), &tables(op, x.shape(), out.dtype != DType::F64), y);
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// Narrow elements are computed in f32.
@@ -230,7 +228,7 @@ fn half<T: Plain>(op: &Resample, x: &Arg<'_>, out: &Meta, widen: fn(T) -> f32, n
         all(&wide, x.shape(), &tables(op, x.shape(), true), &mut sums);
         y.iter_mut().zip(sums).for_each(|(y, s)| *y = narrow(s));
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn bytes(op: &Resample, x: &Arg<'_>, out: &Meta) -> Result<Storage> {
@@ -246,5 +244,5 @@ fn bytes(op: &Resample, x: &Arg<'_>, out: &Meta) -> Result<Storage> {
     }
     let mut buffer = alloc::<u8>(&out.shape)?;
     typed_mut::<u8>(&mut buffer).copy_from_slice(&now);
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }

@@ -2,8 +2,6 @@
 //!
 //! Elements are moved as words of their size, whatever they mean.
 
-use std::sync::Arc;
-
 use rushlight_backend::op::ShapeOp;
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Result, Scalar, Shape, Storage, bf16, f16};
 
@@ -92,7 +90,7 @@ fn contiguous_as(x: &Arg<'_>, layout: &Layout) -> Result<Storage> {
     with_word!(x.dtype(), W => {
         let mut buffer = CpuBuffer::new(layout.numel() * size_of::<W>())?;
         copy(words::<W>(x)?, layout, typed_mut(&mut buffer));
-        Ok(Arc::new(buffer))
+        Ok(Storage::new(buffer))
     })
 }
 
@@ -135,7 +133,7 @@ fn cat<W: Plain>(dim: usize, inputs: &[Arg<'_>]) -> Result<Storage> {
             }
         }
     });
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// `x` with `src` written over the part of it that this layout (of a contiguous x) sees.
@@ -175,5 +173,5 @@ fn pad<T: FromScalar>(before: &[usize], after: &[usize], value: Scalar, x: &Arg<
     par_pieces(out, GRAIN, |_, piece| piece.fill(value));
     let place = (0..shape.len()).fold(Layout::contiguous(&shape), |l, d| l.slice(d, before[d], x.shape()[d], 1));
     put(out, &place, input::<T>(x)?, x.layout());
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }

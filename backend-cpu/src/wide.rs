@@ -1,7 +1,5 @@
 //! Elements in the widest type of their kind, for kernels that are too rarely used to be compiled for every dtype.
 
-use std::sync::Arc;
-
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Result, Storage, bf16, f16};
 
 use crate::buffer::{alloc, typed_mut};
@@ -92,7 +90,7 @@ pub(crate) fn store(dtype: DType, numbers: Numbers) -> Result<Storage> {
                 *o = T::narrow(w);
             }
         });
-        Ok(Arc::new(buffer))
+        Ok(Storage::new(buffer))
     }
     with_number!(dtype, T => [of::<T>(&numbers), of::<T>(&numbers), of::<T>(&numbers)])
 }

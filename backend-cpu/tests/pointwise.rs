@@ -262,14 +262,14 @@ fn special_values() {
 fn memory_given_away_is_reused() {
     let x = Operand::contiguous(&[5], vec![1.0f32, 2.0, 3.0, 4.0, 5.0]);
     let storage = x.storage();
-    let place = std::sync::Arc::as_ptr(&storage) as *const u8;
+    let place = storage.address();
     let layout = Layout::contiguous(&[5]);
     let outputs = [rushlight_backend::Meta::new(&[5], DType::F32)];
     let op = Pointwise::Unary(Unary::Square).into();
     let mut given = Some(storage);
     let mut args = [rushlight_backend::Arg::owned(&mut given, &layout, DType::F32)];
     let out = rushlight_backend::Backend::run(&rushlight_backend_cpu::CPU, &op, &mut args, &outputs).unwrap().unwrap();
-    assert_eq!(std::sync::Arc::as_ptr(&out[0]) as *const u8, place);
+    assert_eq!(out[0].address(), place);
 }
 
 fn run_f64(op: Pointwise, inputs: &[&[f64]]) -> Vec<f64> {

@@ -78,7 +78,7 @@ impl Backend for CudaBackend {
     fn upload(&self, bytes: &[u8]) -> Result<Storage> {
         // The driver has no allocations of 0 bytes.
         let slice = if bytes.is_empty() { self.stream.alloc_zeros(1) } else { self.stream.clone_htod(bytes) };
-        Ok(Arc::new(CudaBuffer(slice.map_err(|e| failed(&self.name, &e))?)))
+        Ok(Storage::new(CudaBuffer(slice.map_err(|e| failed(&self.name, &e))?)))
     }
 
     fn download(&self, storage: &Storage, offset: usize, out: &mut [u8]) -> Result<()> {

@@ -2,9 +2,12 @@
 
 use std::any::Any;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::ops::Deref;
 
 use smallvec::SmallVec;
+// Without weak references: every operation makes and drops one, and counting costs as much as computing a few numbers.
+use triomphe::Arc;
+use unsize::{CoerceUnsize, Coercion};
 
 use crate::{DType, Element, Error, Layout, Meta, Op, Result};
 
@@ -14,8 +17,43 @@ pub trait Buffer: Any + Send + Sync {
     fn bytes(&self) -> usize;
 }
 
-/// Memory shared between tensors. Whoever holds the only reference may write to it.
-pub type Storage = Arc<dyn Buffer>;
+/// Memory shared between tensors: a counted reference to a [`Buffer`]. Whoever holds the only one may write to it.
+#[derive(Clone)]
+pub struct Storage(Arc<dyn Buffer>);
+
+impl Storage {
+    /// Memory that nobody else holds.
+    #[inline]
+    pub fn new(buffer: impl Buffer) -> Storage {
+        Storage(Arc::new(buffer).unsize(Coercion!(to dyn Buffer)))
+    }
+
+    /// The memory, to write to, if nobody else holds it.
+    #[inline]
+    pub fn get_mut(&mut self) -> Option<&mut dyn Buffer> {
+        Arc::get_mut(&mut self.0)
+    }
+
+    /// Whether both are the same memory.
+    #[inline]
+    pub fn is_same(&self, other: &Storage) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A number that memory which lives at the same time does not share.
+    pub fn address(&self) -> usize {
+        std::ptr::from_ref(&*self.0).addr()
+    }
+}
+
+impl Deref for Storage {
+    type Target = dyn Buffer;
+
+    #[inline]
+    fn deref(&self) -> &(dyn Buffer + 'static) {
+        &*self.0
+    }
+}
 
 /// The results of an operation.
 pub type Storages = SmallVec<[Storage; 1]>;
@@ -86,7 +124,7 @@ impl<'a> Arg<'a> {
     #[inline]
     pub fn take_unique(&mut self) -> Option<Storage> {
         let Source::Owned(storage) = &mut self.storage else { return None };
-        Arc::get_mut(storage.as_mut()?)?;
+        storage.as_mut()?.get_mut()?;
         storage.take()
     }
 }

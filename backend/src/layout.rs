@@ -17,17 +17,20 @@ pub fn numel(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
-/// A shape that lies inline, without a call to copy it.
-#[inline]
+/// A copy of a list that lies inline. It is filled in registers: what is written to memory in parts and moved at once waits there.
+#[inline(always)]
+fn inline<T: Copy>(list: &[T], blank: T) -> SmallVec<[T; 4]> {
+    let at = |i: usize| list.get(i).copied().unwrap_or(blank);
+    match list.len() {
+        n @ 0..=4 => SmallVec::from_buf_and_len([at(0), at(1), at(2), at(3)], n),
+        _ => SmallVec::from_vec(list.to_vec()),
+    }
+}
+
+/// A shape.
+#[inline(always)]
 pub(crate) fn shape_of(sizes: &[usize]) -> Shape {
-    if sizes.len() > 4 {
-        return Shape::from_slice(sizes);
-    }
-    let mut inline = [1; 4];
-    for (to, &from) in inline.iter_mut().zip(sizes) {
-        *to = from;
-    }
-    Shape::from_buf_and_len(inline, sizes.len())
+    inline(sizes, 1)
 }
 
 /// Whether two shapes are the same: a comparison of slices is a call, which costs more than comparing a few numbers.
@@ -37,11 +40,18 @@ pub fn same_shape(a: &[usize], b: &[usize]) -> bool {
 }
 
 /// Shape, strides and offset: element `[i, j, ...]` lies at `offset + i * strides[0] + j * strides[1] + ...`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     shape: Shape,
     strides: Strides,
     offset: usize,
+}
+
+impl Clone for Layout {
+    #[inline]
+    fn clone(&self) -> Layout {
+        Layout { shape: inline(&self.shape, 1), strides: inline(&self.strides, 1), offset: self.offset }
+    }
 }
 
 impl Layout {
@@ -52,16 +62,11 @@ impl Layout {
         if n > 4 {
             return Layout::contiguous_of_many(shape);
         }
-        // Every operation comes through here for its result: the buffers are filled in registers.
-        let (mut sizes, mut strides, mut step) = ([1; 4], [1; 4], 1isize);
-        for i in (0..4).rev() {
-            if let Some(&size) = shape.get(i) {
-                sizes[i] = size;
-                strides[i] = step;
-                step *= size.max(1) as isize;
-            }
-        }
-        Layout { shape: Shape::from_buf_and_len(sizes, n), strides: Strides::from_buf_and_len(strides, n), offset: 0 }
+        let size = |i: usize| shape.get(i).map_or(1, |&n| n.max(1) as isize);
+        let (b, c, d) = (size(1), size(2), size(3));
+        // Sizes beside a 0 may have any product: no stride is used then.
+        let strides = [b.wrapping_mul(c).wrapping_mul(d), c.wrapping_mul(d), d, 1];
+        Layout { shape: shape_of(shape), strides: Strides::from_buf_and_len(strides, n), offset: 0 }
     }
 
     #[cold]
@@ -70,7 +75,7 @@ impl Layout {
         let mut step = 1isize;
         for (stride, &size) in strides.iter_mut().zip(shape).rev() {
             *stride = step;
-            step *= size.max(1) as isize;
+            step = step.wrapping_mul(size.max(1) as isize);
         }
         Layout { shape: Shape::from_slice(shape), strides, offset: 0 }
     }

@@ -43,7 +43,7 @@ pub use custom::{custom_op, custom_rule};
 pub use decompose::decompose;
 pub use defaults::{default_dtype, set_default_dtype};
 pub use device::Device;
-pub use door::{Input, Inputs, Tensors, apply, apply_draw, apply_on, apply_slice, apply1, draws_reader, with_draws_read};
+pub use door::{Input, Inputs, Tensors, apply, apply_draw, apply_on, apply_slice, apply_slice1, apply1, draws_reader, with_draws_read};
 pub use operand::Operand;
 pub use ops::attention::{AttentionOptions, InProjection, MultiHeadAttention, attention_weights, repeat_heads};
 pub use ops::conv::Padding;

@@ -1,29 +1,29 @@
 //! The tensor type.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use rushlight_backend::{Buffer, DType, Element, Error, Layout, MetaRef, Result, Storage};
+use triomphe::Arc;
 
 use crate::{Device, Trace};
 
-/// A multi-dimensional array: shape, dtype and device are known at run time. A cheap handle: `clone` counts a reference.
+/// A multi-dimensional array: shape, dtype and device are known at run time. A cheap handle, one pointer: `clone` counts a reference.
 ///
 /// Values never change under a handle: what looks like a change in place works on memory that nobody else sees.
 #[derive(Clone)]
-pub struct Tensor {
-    data: Arc<Data>,
-    trace: Option<Trace>,
-}
+pub struct Tensor(Arc<Data>);
 
 // A panic cannot leave a half-changed value behind: values do not change.
 impl std::panic::UnwindSafe for Tensor {}
 impl std::panic::RefUnwindSafe for Tensor {}
 
+#[derive(Clone)]
 pub(crate) struct Data {
     pub(crate) storage: Storage,
     pub(crate) layout: Layout,
     pub(crate) dtype: DType,
     pub(crate) device: Device,
+    trace: Option<Trace>,
 }
 
 impl Tensor {
@@ -41,7 +41,7 @@ impl Tensor {
 
     #[inline]
     pub(crate) fn from_parts(storage: Storage, layout: Layout, dtype: DType, device: Device) -> Tensor {
-        Tensor { data: Arc::new(Data { storage, layout, dtype, device }), trace: None }
+        Tensor(Arc::new(Data { storage, layout, dtype, device, trace: None }))
     }
 
     /// An empty tensor that costs nothing: the place of one that was taken away.
@@ -53,20 +53,19 @@ impl Tensor {
             }
         }
         static NOTHING: LazyLock<Tensor> =
-            LazyLock::new(|| Tensor::from_parts(Arc::new(Nothing), Layout::contiguous(&[0]), DType::F32, Device::cpu()));
+            LazyLock::new(|| Tensor::from_parts(Storage::new(Nothing), Layout::contiguous(&[0]), DType::F32, Device::cpu()));
         &NOTHING
     }
 
     /// The parts of a tensor that nobody else holds a handle of, or the tensor back.
     pub(crate) fn into_data(self) -> std::result::Result<Data, Tensor> {
-        let Tensor { data, trace } = self;
-        Arc::try_unwrap(data).map_err(|data| Tensor { data, trace })
+        Arc::try_unwrap(self.0).map_err(Tensor)
     }
 
     /// The sizes of the dimensions.
     #[inline]
     pub fn shape(&self) -> &[usize] {
-        self.data.layout.shape()
+        self.0.layout.shape()
     }
 
     /// The size of one dimension; negative numbers count from the back.
@@ -80,41 +79,41 @@ impl Tensor {
 
     /// The number of dimensions.
     pub fn dim(&self) -> usize {
-        self.data.layout.rank()
+        self.0.layout.rank()
     }
 
     /// The number of elements.
     pub fn numel(&self) -> usize {
-        self.data.layout.numel()
+        self.0.layout.numel()
     }
 
     /// The element type.
     #[inline]
     pub fn dtype(&self) -> DType {
-        self.data.dtype
+        self.0.dtype
     }
 
     /// Where the tensor lives.
     #[inline]
     pub fn device(&self) -> Device {
-        self.data.device
+        self.0.device
     }
 
     /// How the elements lie in memory.
     #[inline]
     pub fn layout(&self) -> &Layout {
-        &self.data.layout
+        &self.0.layout
     }
 
     /// The memory. Others may hold it too, so it is for reading.
     #[inline]
     pub fn storage(&self) -> &Storage {
-        &self.data.storage
+        &self.0.storage
     }
 
     /// Whether the elements lie in row-major order without gaps.
     pub fn is_contiguous(&self) -> bool {
-        self.data.layout.is_contiguous()
+        self.0.layout.is_contiguous()
     }
 
     /// Shape and dtype, as shape rules take them.
@@ -126,30 +125,40 @@ impl Tensor {
     /// What this tensor carries for a tracer.
     #[inline]
     pub fn trace(&self) -> Option<&Trace> {
-        self.trace.as_ref()
+        self.0.trace.as_ref()
     }
 
     /// The same values with another trace, or none.
     #[inline]
     pub fn with_trace(&self, trace: Option<Trace>) -> Tensor {
-        Tensor { data: self.data.clone(), trace }
+        if trace.is_none() && self.0.trace.is_none() { self.clone() } else { self.copied(trace) }
     }
 
-    /// As [`with_trace`](Tensor::with_trace), without counting a reference.
+    fn copied(&self, trace: Option<Trace>) -> Tensor {
+        let Data { storage, layout, dtype, device, .. } = &*self.0;
+        Tensor(Arc::new(Data { storage: storage.clone(), layout: layout.clone(), dtype: *dtype, device: *device, trace }))
+    }
+
+    /// As [`with_trace`](Tensor::with_trace), of a handle that is given away.
     #[inline]
-    pub fn into_traced(self, trace: Option<Trace>) -> Tensor {
-        Tensor { data: self.data, trace }
+    pub fn into_traced(mut self, trace: Option<Trace>) -> Tensor {
+        self.set_trace(trace);
+        self
     }
 
-    /// Replaces what this handle carries.
+    /// Replaces what this handle carries. Other handles carry what they did.
     #[inline]
     pub fn set_trace(&mut self, trace: Option<Trace>) {
-        self.trace = trace;
+        match Arc::get_mut(&mut self.0) {
+            Some(data) => data.trace = trace,
+            None => *self = self.copied(trace),
+        }
     }
 
     /// Whether both are handles of the same memory with the same layout.
     pub fn is_same(&self, other: &Tensor) -> bool {
-        Arc::ptr_eq(&self.data, &other.data)
+        let (a, b) = (&*self.0, &*other.0);
+        std::ptr::eq(a, b) || (a.storage.is_same(&b.storage) && a.layout == b.layout && a.dtype == b.dtype)
     }
 
     /// All elements in row-major order.

@@ -127,8 +127,7 @@ impl Graph {
     #[must_use]
     pub fn with_parameters<N: Into<String>>(mut self, parameters: impl IntoIterator<Item = (N, Tensor)>) -> Graph {
         for (name, p) in parameters {
-            let is = |t: &Tensor| std::sync::Arc::ptr_eq(t.storage(), p.storage()) && t.layout() == p.layout() && t.dtype() == p.dtype();
-            let same = |v: &&mut Value| matches!(&v.role, Role::Constant(t) if is(t));
+            let same = |v: &&mut Value| matches!(&v.role, Role::Constant(t) if t.is_same(&p));
             if let Some(v) = self.values.iter_mut().find(same) {
                 v.name = Some(name.into());
                 v.role = Role::Parameter(p);

@@ -86,7 +86,7 @@ struct Recording {
 impl Recording {
     /// The constant that a tensor is.
     fn constant(&mut self, t: &Tensor) -> usize {
-        let known = self.constants.entry(Arc::as_ptr(t.storage()).addr()).or_default();
+        let known = self.constants.entry(t.storage().address()).or_default();
         let same = |&id: &usize| match &self.graph.values[id].role {
             Role::Constant(c) => c.dtype() == t.dtype() && c.layout() == t.layout(),
             _ => false,

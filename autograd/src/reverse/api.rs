@@ -1,12 +1,12 @@
 //! What users call: leaves, `backward`, gradients of chosen tensors.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use rushlight_tensor::{Error, Result, Tensor, Trace, no_autocast};
 
 use super::backward::{Pass, Target, lock};
 use super::hooks::{self, HookHandle};
-use super::node::{Node, NodeKind, next_id, node_of, owned_node_of};
+use super::node::{Node, node_of, owned_node_of};
 use crate::level::tape_level;
 
 /// What a backward pass does with the graph. The default frees it and does not record itself.
@@ -116,8 +116,7 @@ pub(crate) fn leaf_at(level: u32, t: &Tensor) -> Result<Tensor> {
             format!("only floating-point and complex tensors can require gradients, got {}", t.dtype()),
         ));
     }
-    let node = Node { id: next_id(), level, below: t.trace().cloned(), kind: NodeKind::Leaf(Mutex::new(None)), attached: OnceLock::new() };
-    Ok(t.with_trace(Some(Arc::new(node))))
+    Ok(t.with_trace(Some(Arc::new(Node::leaf(level, t.trace().cloned())))))
 }
 
 /// A tensor as the levels below this one see it.
@@ -172,15 +171,12 @@ impl Autograd for Tensor {
     }
 
     fn is_leaf(&self) -> bool {
-        var_of(self).is_none_or(|(_, node, _)| matches!(node.kind, NodeKind::Leaf(_)))
+        var_of(self).is_none_or(|(_, node, _)| node.op.is_none())
     }
 
     fn grad(&self) -> Option<Tensor> {
         let (_, node, index) = var_of(self)?;
-        match &node.kind {
-            NodeKind::Leaf(cell) => lock(cell).clone(),
-            NodeKind::Op(_) => hooks::kept(node, index)?,
-        }
+        if node.op.is_none() { lock(&node.grad).clone() } else { hooks::kept(node, index)? }
     }
 
     fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
@@ -192,9 +188,9 @@ impl Autograd for Tensor {
                 format!("a gradient {}{:?} does not fit a tensor {}{:?}", g.dtype(), g.shape(), self.dtype(), self.shape()),
             ));
         }
-        match var_of(self).map(|(_, node, _)| &node.kind) {
-            Some(NodeKind::Leaf(cell)) => {
-                *lock(cell) = grad;
+        match var_of(self) {
+            Some((_, node, _)) if node.op.is_none() => {
+                *lock(&node.grad) = grad;
                 Ok(())
             }
             _ => Err(Error::autograd("set_grad", "only leaves that require gradients hold one")),
@@ -202,10 +198,7 @@ impl Autograd for Tensor {
     }
 
     fn grad_fn(&self) -> Option<&'static str> {
-        match &var_of(self)?.1.kind {
-            NodeKind::Leaf(_) => None,
-            NodeKind::Op(op) => Some(op.op.name()),
-        }
+        var_of(self)?.1.op.as_ref().map(|op| op.name())
     }
 
     fn detach(&self) -> Tensor {
@@ -218,14 +211,14 @@ impl Autograd for Tensor {
 
     fn retain_grad(&self) -> Result<()> {
         let (_, node, index) = var_of(self).ok_or_else(|| not_on_tape("retain_grad"))?;
-        if matches!(node.kind, NodeKind::Op(_)) {
+        if node.op.is_some() {
             hooks::keep(node, index);
         }
         Ok(())
     }
 
     fn retains_grad(&self) -> bool {
-        var_of(self).is_some_and(|(_, node, index)| matches!(node.kind, NodeKind::Op(_)) && hooks::kept(node, index).is_some())
+        var_of(self).is_some_and(|(_, node, index)| node.op.is_some() && hooks::kept(node, index).is_some())
     }
 
     fn register_hook(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) -> Result<HookHandle> {

@@ -1,15 +1,14 @@
 //! The backward pass: nodes in reverse order of creation, without recursion, freeing as it goes.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rushlight_backend::op::{Binary, Pointwise};
-use rushlight_backend::same_shape;
+use rushlight_backend::{Op, same_shape};
 use rushlight_tensor::{Error, Input, Result, Tensor, Trace, apply1};
 
 use super::hooks;
-use super::node::{Node, NodeKind, OpNode, node_of, owned_node_of, trace_of};
+use super::node::{Node, Saved, node_of, owned_node_of, trace_of};
 use crate::level::{Phase, in_phase};
 use crate::rule::{Ctx, Grads, vjp};
 
@@ -30,8 +29,11 @@ pub(crate) struct Target {
     pub(crate) index: usize,
 }
 
-struct Pending {
-    node: Arc<Node>,
+/// Gradients that wait for their node's turn. The roots keep all nodes alive: none is counted.
+struct Pending<'a> {
+    node: &'a Node,
+    /// A trace of the node.
+    trace: &'a Trace,
     grads: Grads,
 }
 
@@ -52,59 +54,64 @@ fn accumulate(slot: &mut Option<Tensor>, new: Tensor) -> Result<()> {
 impl Pass<'_> {
     /// Runs from the given outputs and their gradients. Returns the gradients of the wanted outputs.
     pub(crate) fn run(&self, roots: Vec<(Trace, Tensor)>) -> Result<Vec<Option<Tensor>>> {
-        in_phase(Phase::Backward, || self.walk(roots))
+        in_phase(Phase::Backward, || self.walk(&roots))
     }
 
-    fn walk(&self, roots: Vec<(Trace, Tensor)>) -> Result<Vec<Option<Tensor>>> {
+    fn walk(&self, roots: &[(Trace, Tensor)]) -> Result<Vec<Option<Tensor>>> {
         let wanted = self.wanted.unwrap_or(&[]);
         let mut found: Vec<Option<Tensor>> = vec![None; wanted.len()];
         // What was made before everything that is wanted cannot depend on it.
         let oldest = if self.wanted.is_some() { wanted.iter().map(|t| t.node).min().unwrap_or(u64::MAX) } else { 0 };
         let mut frontier = Frontier::default();
         for (trace, grad) in roots {
-            frontier.push(&trace, grad, oldest)?;
+            frontier.push(trace, grad.clone(), oldest)?;
         }
-        while let Some((id, Pending { node, mut grads })) = frontier.pop() {
-            hooks::arrived(&node, &mut grads)?;
+        while let Some(Pending { node, trace, mut grads }) = frontier.pop() {
+            let id = node.id;
+            hooks::arrived(node, &mut grads)?;
             for (target, slot) in wanted.iter().zip(&mut found).filter(|(t, _)| t.node == id) {
                 if let Some(g) = grads.get(target.index).cloned().flatten() {
                     accumulate(slot, g)?;
                 }
             }
-            match &node.kind {
-                NodeKind::Leaf(cell) if self.wanted.is_none() => {
-                    if let Some(g) = grads[0].take() {
-                        accumulate(&mut lock(cell), g)?;
-                    }
+            let Some(op) = &node.op else {
+                if self.wanted.is_none()
+                    && let Some(g) = grads[0].take()
+                {
+                    accumulate(&mut lock(&node.grad), g)?;
                 }
-                NodeKind::Leaf(_) => {}
-                NodeKind::Op(op) => {
-                    if id == oldest {
-                        continue;
-                    }
-                    while grads.len() < op.output_metas.len() {
-                        grads.push(None);
-                    }
-                    let results = self.differentiate(&node, op, grads)?;
-                    for (edge, grad) in op.edges.iter().zip(results) {
-                        if let (Some(edge), Some(grad)) = (edge, grad) {
-                            frontier.push(edge, grad, oldest)?;
-                        }
-                    }
+                continue;
+            };
+            if id == oldest {
+                continue;
+            }
+            while grads.len() < node.output_metas.len() {
+                grads.push(None);
+            }
+            let mut results = self.differentiate(node, trace, op, grads);
+            let results = match &mut results {
+                Ok(results) => results,
+                Err(e) => return Err(e.clone()),
+            };
+            for (edge, grad) in node.edges.iter().zip(results) {
+                if let (Some(edge), Some(grad)) = (edge, grad.take()) {
+                    frontier.push(edge, grad, oldest)?;
                 }
             }
         }
         Ok(found)
     }
 
-    fn differentiate(&self, node: &Arc<Node>, op: &OpNode, grads: Grads) -> Result<Grads> {
-        let mut saved = lock(&op.saved);
+    fn differentiate(&self, node: &Node, trace: &Trace, op: &Op, grads: Grads) -> Result<Grads> {
+        let mut locked = node.saved.as_ref().map(lock);
+        let nothing = &mut Saved::default();
+        let saved = locked.as_deref_mut().unwrap_or(nothing);
         if saved.freed {
             return Err(Error::autograd(
                 "backward",
                 format!(
                     "the graph was freed by an earlier backward pass (at `{}`): pass `retain_graph` to the first one to go through it again",
-                    op.op.name()
+                    op.name()
                 ),
             ));
         }
@@ -115,46 +122,49 @@ impl Pass<'_> {
         {
             *saved = found;
         }
-        let traced = self.create_graph.then(|| {
+        let owned = if self.create_graph { owned_node_of(trace) } else { None };
+        let traced = owned.map(|owned| {
             let mut traced = saved.clone();
-            for (x, edge) in traced.inputs.iter_mut().zip(&op.edges) {
+            for (x, edge) in traced.inputs.iter_mut().zip(&node.edges) {
                 if let (Some(x), Some(edge)) = (x, edge) {
                     x.set_trace(Some(edge.clone()));
                 }
             }
             for (i, y) in traced.outputs.iter_mut().enumerate() {
-                let below = || op.others_below.get(i.wrapping_sub(1)).cloned().flatten();
+                let below = || node.others_below.get(i.wrapping_sub(1)).cloned().flatten();
                 if let Some(y) = y {
-                    y.set_trace(Some(trace_of(node, i, below())));
+                    y.set_trace(Some(trace_of(&owned, i, below())));
                 }
             }
             traced
         });
-        let seen = traced.as_ref().unwrap_or(&saved);
+        let seen = traced.as_ref().unwrap_or(saved);
         let ctx = Ctx {
-            op: &op.op,
+            op,
+            input_count: node.edges.len(),
             inputs: &seen.inputs,
             outputs: &seen.outputs,
-            input_metas: &op.input_metas,
-            output_metas: &op.output_metas,
-            needs: op.edges.iter().enumerate().fold(0, |mask, (i, edge)| mask | u64::from(edge.is_some()) << i.min(63)),
+            input_metas: &node.input_metas,
+            output_metas: &node.output_metas,
+            needs: node.edges.iter().enumerate().fold(0, |mask, (i, edge)| mask | u64::from(edge.is_some()) << i.min(63)),
         };
-        let results = vjp(&ctx, grads)?;
+        let results = vjp(&ctx, grads);
+        let Ok(found) = &results else { return results };
         if !self.retain_graph {
             saved.free();
         }
-        drop(saved);
+        drop(locked);
         if hooks::detects() {
-            hooks::check(node, op.op.name(), &results)?;
+            hooks::check(node, op.name(), found)?;
         }
-        for (i, g) in results.iter().enumerate() {
+        for (i, g) in found.iter().enumerate() {
             if let Some(g) = g
-                && op.edges.get(i).is_some_and(Option::is_some)
-                && let wanted = op.input_metas.get(i).unwrap_or(&op.output_metas[0])
+                && node.edges.get(i).is_some_and(Option::is_some)
+                && let wanted = node.input_metas.get(i).unwrap_or(&node.output_metas[0])
                 && (!same_shape(g.shape(), &wanted.shape) || g.dtype() != wanted.dtype)
             {
                 return Err(Error::autograd(
-                    op.op.name(),
+                    op.name(),
                     format!(
                         "the gradient of input {i} is {}{:?}, wanted {}{:?}",
                         g.dtype(),
@@ -165,46 +175,42 @@ impl Pass<'_> {
                 ));
             }
         }
-        Ok(results)
+        results
     }
 }
 
 /// The nodes that have gradients and wait for their turn, the youngest first. It lies outside of the map: in a chain of operations there is
 /// no other, and the map is never touched.
 #[derive(Default)]
-struct Frontier {
-    youngest: Option<(u64, Pending)>,
-    others: BTreeMap<u64, Pending>,
+struct Frontier<'a> {
+    youngest: Option<Pending<'a>>,
+    others: BTreeMap<u64, Pending<'a>>,
 }
 
-impl Frontier {
-    fn pop(&mut self) -> Option<(u64, Pending)> {
+impl<'a> Frontier<'a> {
+    fn pop(&mut self) -> Option<Pending<'a>> {
         let youngest = self.youngest.take();
         if !self.others.is_empty() {
-            self.youngest = self.others.pop_last();
+            self.youngest = self.others.pop_last().map(|(_, pending)| pending);
         }
         youngest
     }
 
     /// Adds a gradient to those that wait for an output's node.
-    fn push(&mut self, trace: &Trace, grad: Tensor, oldest: u64) -> Result<()> {
-        let off = || Error::autograd("backward", "the tensor is not on the tape");
-        let (&Node { id, .. }, index) = node_of(trace).ok_or_else(off)?;
-        if id < oldest {
+    fn push(&mut self, trace: &'a Trace, grad: Tensor, oldest: u64) -> Result<()> {
+        let (node, index) = node_of(trace).ok_or_else(|| Error::autograd("backward", "the tensor is not on the tape"))?;
+        if node.id < oldest {
             return Ok(());
         }
-        let new = || owned_node_of(trace).map(|node| Pending { node, grads: Grads::new() });
+        let new = || Pending { node, trace, grads: Grads::new() };
         let pending = match &mut self.youngest {
-            Some((youngest, pending)) if id == *youngest => pending,
-            Some((youngest, _)) if id < *youngest => match self.others.entry(id) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(new().ok_or_else(off)?),
-            },
+            Some(youngest) if node.id == youngest.node.id => youngest,
+            Some(youngest) if node.id < youngest.node.id => self.others.entry(node.id).or_insert_with(new),
             youngest => {
-                if let Some((older, pending)) = youngest.take() {
-                    self.others.insert(older, pending);
+                if let Some(older) = youngest.take() {
+                    self.others.insert(older.node.id, older);
                 }
-                &mut youngest.insert((id, new().ok_or_else(off)?)).1
+                youngest.insert(new())
             }
         };
         while pending.grads.len() <= index {

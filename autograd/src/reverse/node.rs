@@ -11,28 +11,17 @@ use smallvec::SmallVec;
 use super::hooks::Attached;
 use super::tape;
 
-/// One recorded operation, or a leaf. It is the trace of its first output; others have an [`Output`].
+/// One recorded operation, or a leaf: a tensor that asked for gradients. It is the trace of its first output; others have an [`Output`].
+///
+/// One flat struct: every recorded operation writes it, and each level of nesting would be one more copy of it.
 pub(crate) struct Node {
     /// Nodes are numbered as they are made: an operation's number is larger than those of its inputs' nodes.
     pub(crate) id: u64,
     pub(crate) level: u32,
     /// What lies under the first output.
     pub(crate) below: Option<Trace>,
-    pub(crate) kind: NodeKind,
-    /// Hooks and the like.
-    pub(crate) attached: OnceLock<Box<Attached>>,
-}
-
-// Leaves are few: their size does not matter.
-#[allow(clippy::large_enum_variant)]
-pub(crate) enum NodeKind {
-    /// A tensor that asked for gradients, and what it got.
-    Leaf(Mutex<Option<Tensor>>),
-    Op(OpNode),
-}
-
-pub(crate) struct OpNode {
-    pub(crate) op: Op,
+    /// None in a leaf.
+    pub(crate) op: Option<Op>,
     /// For each input the trace under which its gradient goes on, if it wants one.
     pub(crate) edges: Edges,
     /// Empty if every input has the first output's shape and dtype.
@@ -40,8 +29,12 @@ pub(crate) struct OpNode {
     pub(crate) output_metas: SmallVec<[Meta; 1]>,
     /// What lies under each output but the first.
     pub(crate) others_below: Vec<Option<Trace>>,
-    /// What the rule's `vjp` reads; emptied by the backward pass that frees the graph.
-    pub(crate) saved: Mutex<Saved>,
+    /// What the rule's `vjp` reads, if anything; emptied by the backward pass that frees the graph.
+    pub(crate) saved: Option<Mutex<Saved>>,
+    /// What a leaf got.
+    pub(crate) grad: Mutex<Option<Tensor>>,
+    /// Hooks and the like.
+    pub(crate) attached: OnceLock<Box<Attached>>,
 }
 
 pub(crate) type Edges = SmallVec<[Option<Trace>; 2]>;
@@ -49,23 +42,36 @@ pub(crate) type Edges = SmallVec<[Option<Trace>; 2]>;
 impl Node {
     /// The name of the operation; of leaves, that.
     pub(crate) fn name(&self) -> &'static str {
-        match &self.kind {
-            NodeKind::Op(op) => op.op.name(),
-            NodeKind::Leaf(_) => "leaf",
+        self.op.as_ref().map_or("leaf", Op::name)
+    }
+
+    /// A leaf.
+    pub(crate) fn leaf(level: u32, below: Option<Trace>) -> Node {
+        Node {
+            id: next_id(),
+            level,
+            below,
+            op: None,
+            edges: Edges::new(),
+            input_metas: Vec::new(),
+            output_metas: SmallVec::new(),
+            others_below: Vec::new(),
+            saved: None,
+            grad: Mutex::default(),
+            attached: OnceLock::new(),
         }
     }
 
     /// Whether values fit the shapes and dtypes of this operation.
     pub(crate) fn could_have(&self, saved: &Saved) -> bool {
-        let NodeKind::Op(op) = &self.kind else { return false };
         let fits = |t: &Option<Tensor>, wanted: &Meta| {
             t.as_ref().is_none_or(|t| t.shape() == wanted.shape.as_slice() && t.dtype() == wanted.dtype)
         };
-        let input = |i: usize| op.input_metas.get(i).unwrap_or(&op.output_metas[0]);
-        saved.inputs.len() == op.edges.len()
-            && saved.outputs.len() == op.output_metas.len()
+        let input = |i: usize| self.input_metas.get(i).unwrap_or(&self.output_metas[0]);
+        saved.inputs.len() == self.edges.len()
+            && saved.outputs.len() == self.output_metas.len()
             && saved.inputs.iter().enumerate().all(|(i, x)| fits(x, input(i)))
-            && saved.outputs.iter().zip(&op.output_metas).all(|(y, meta)| fits(y, meta))
+            && saved.outputs.iter().zip(&self.output_metas).all(|(y, meta)| fits(y, meta))
     }
 }
 
@@ -73,7 +79,7 @@ impl Node {
 #[derive(Clone, Default)]
 pub(crate) struct Saved {
     pub(crate) inputs: SmallVec<[Option<Tensor>; 2]>,
-    pub(crate) outputs: SmallVec<[Option<Tensor>; 1]>,
+    pub(crate) outputs: SmallVec<[Option<Tensor>; 2]>,
     pub(crate) freed: bool,
 }
 
@@ -177,16 +183,15 @@ fn alone(trace: &mut Trace) -> Option<&mut Node> {
 /// Dropping the last handle of a long chain would recurse once a node; instead, what each node alone holds is dropped in a loop.
 impl Drop for Node {
     fn drop(&mut self) {
-        let NodeKind::Op(op) = &mut self.kind else { return };
         // The usual case in a backward pass: others hold every input's node, even when all edges are gone.
-        if op.edges.iter().flatten().all(|edge| Arc::strong_count(edge) > op.edges.len()) {
+        if self.edges.iter().flatten().all(|edge| Arc::strong_count(edge) > self.edges.len()) {
             return;
         }
-        let mut pending = std::mem::take(&mut op.edges);
+        let mut pending = std::mem::take(&mut self.edges);
         while let Some(edge) = pending.pop() {
             let Some(mut trace) = edge else { continue };
-            if let Some(Node { kind: NodeKind::Op(op), .. }) = alone(&mut trace) {
-                pending.append(&mut op.edges);
+            if let Some(node) = alone(&mut trace) {
+                pending.append(&mut node.edges);
             }
         }
     }

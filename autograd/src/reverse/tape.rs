@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rushlight_backend::{MetaRef, Op, same_shape};
-use rushlight_tensor::{Input, Inputs, Result, Tensor, Tensors, Trace, apply_slice, decompose};
+use rushlight_tensor::{Input, Result, Tensor, Tensors, Trace, apply_slice, decompose};
 use smallvec::SmallVec;
 
 use super::hooks;
-use super::node::{Edges, Node, NodeKind, OpNode, Saved, next_id, trace_of};
+use super::node::{Edges, Node, Saved, next_id, trace_of};
 use crate::level::records;
-use crate::rule::{Kind, rule_of};
+use crate::rule::{Kind, Rule, rule_of};
 
 /// What lies under a trace of this level.
 fn below(level: u32, trace: Option<&Trace>) -> Option<&Trace> {
@@ -19,26 +19,19 @@ fn below(level: u32, trace: Option<&Trace>) -> Option<&Trace> {
     }
 }
 
-/// An input as the levels below see it.
-fn lower<'a>(level: u32, input: &'a mut Input<'_>) -> Input<'a> {
-    match input {
-        Input::Ref(t) => Input::Below(t, below(level, t.trace())),
-        Input::Below(t, trace) => Input::Below(t, below(level, *trace)),
-        Input::Own(_) => {
-            let t = input.take();
-            let trace = below(level, t.trace()).cloned();
-            Input::Own(t.into_traced(trace))
-        }
-    }
-}
-
 /// Runs an operation on inputs as the levels below see them.
 fn apply_below(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
-    match inputs {
-        [x] => apply_slice(op, &mut [lower(level, x)]),
-        [x, y] => apply_slice(op, &mut [lower(level, x), lower(level, y)]),
-        many => apply_slice(op, &mut many.iter_mut().map(|x| lower(level, x)).collect::<Inputs<'_>>()),
+    for input in inputs.iter_mut() {
+        match input {
+            Input::Ref(t) => *input = Input::Below(t, below(level, t.trace())),
+            Input::Below(_, trace) => *trace = below(level, *trace),
+            Input::Own(t) => {
+                let trace = below(level, t.trace()).cloned();
+                t.set_trace(trace);
+            }
+        }
     }
+    apply_slice(op, inputs)
 }
 
 /// `n` values; one or two of them, the usual case, are written in place.
@@ -63,12 +56,16 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
             return result;
         }
     }
+    record_whole(level, rule, op, inputs)
+}
 
-    let edge = |i: usize| {
-        let x: &Input<'_> = &inputs[i];
-        x.trace().filter(|t| t.level() == level && x.tensor().dtype().is_differentiable())
-    };
-    let edges: Edges = list(inputs.len(), |i| edge(i).cloned());
+/// Runs and records an operation that is not taken apart. The results stay where the door puts them: moving what was written a moment ago is a good part of the cost of
+/// small operations.
+fn record_whole(level: u32, rule: &dyn Rule, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
+    let edges: Edges = list(inputs.len(), |i| {
+        let x = &inputs[i];
+        x.trace().filter(|t| t.level() == level && x.tensor().dtype().is_differentiable()).cloned()
+    });
     let needs: SmallVec<[bool; 2]> = list(inputs.len(), |i| edges[i].is_some());
     let saves = rule.saves(&needs);
     let keep = |mask: u32, i: usize| i < 32 && mask >> i & 1 == 1;
@@ -81,13 +78,14 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
     let first = inputs[0].tensor().meta();
     let alike = inputs[1..].iter().all(|x| same(x.tensor().meta(), first));
     let mut input_metas = if alike { Vec::new() } else { inputs.iter().map(|x| x.tensor().meta().to_meta()).collect() };
-    let first = first.to_meta();
+    let (first, kept) = (first.to_meta(), Some(op.clone()));
 
-    let mut outputs = apply_below(level, op, inputs)?;
+    let mut results = apply_below(level, op, inputs);
+    let Ok(outputs) = &mut results else { return results };
     if !outputs.iter().any(|y| y.dtype().is_differentiable()) {
-        return Ok(outputs);
+        return results;
     }
-    let saved_outputs = outputs.iter().enumerate().map(|(i, y)| keep(saves.outputs, i).then(|| y.clone())).collect();
+    let saved_outputs = list(outputs.len(), |i| keep(saves.outputs, i).then(|| outputs[i].clone()));
     let mut saved = Saved { inputs: saved_inputs, outputs: saved_outputs, freed: false };
     let attached = if hooks::watches() { hooks::note(level, &mut saved) } else { None };
     let mut output_metas = SmallVec::new();
@@ -104,17 +102,27 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
     }
     let below = outputs[0].trace().cloned();
     let others_below = outputs[1..].iter().map(|y| y.trace().cloned()).collect();
-    let node = OpNode { op: op.clone(), edges, input_metas, output_metas, others_below, saved: Mutex::new(saved) };
-    let node = Node { id: next_id(), level, below, kind: NodeKind::Op(node), attached: OnceLock::new() };
-    if let Some(attached) = attached {
-        // It is new: nothing was attached before.
-        let _ = node.attached.set(attached);
-    }
-    let node = Arc::new(node);
-    for (i, y) in outputs.iter_mut().enumerate() {
+    let saved = (saved.is_some() || attached.is_some()).then(|| Mutex::new(saved));
+    let node = Arc::new(Node {
+        id: next_id(),
+        level,
+        below,
+        op: kept,
+        edges,
+        input_metas,
+        output_metas,
+        others_below,
+        saved,
+        grad: Mutex::new(None),
+        attached: attached.map_or_else(OnceLock::new, OnceLock::from),
+    });
+    for (i, y) in outputs.iter_mut().enumerate().skip(1) {
         if y.dtype().is_differentiable() {
             y.set_trace(Some(trace_of(&node, i, y.trace().cloned())));
         }
     }
-    Ok(outputs)
+    if outputs[0].dtype().is_differentiable() {
+        outputs[0].set_trace(Some(node));
+    }
+    results
 }

@@ -6,7 +6,7 @@ mod special;
 
 use rushlight_backend::op::{Binary, GradUses, Part, Pointwise, Rounding, Special, Unary};
 use rushlight_backend::{Scalar, same_shape};
-use rushlight_tensor::{Input, Result, Tensor, apply1, unary_derivative};
+use rushlight_tensor::{Input, Result, Tensor, apply_slice1, apply1, unary_derivative};
 
 use crate::rule::{Ctx, Grads, Kind, Rule, Saves, only};
 
@@ -134,7 +134,7 @@ impl Rule for Pointwise {
         let i = usize::from(!ctx.needs(0));
         let results = match (self, grads.first_mut().and_then(Option::take)) {
             (Pointwise::Binary(Add), Some(g)) if whole(i, &g) => g,
-            (Pointwise::Binary(Mul), Some(g)) if whole(i, &g) => apply1(*self, [Input::Own(g), Input::Ref(ctx.input(1 - i)?)])?,
+            (Pointwise::Binary(Mul), Some(g)) if whole(i, &g) => apply_slice1(ctx.op, &mut [Input::Own(g), Input::Ref(ctx.input(1 - i)?)])?,
             (Pointwise::Unary(f), Some(g)) if !matches!(f, Unary::Neg | Unary::Conj) && f.grad_uses() != GradUses::Nothing => {
                 let saved = if f.grad_uses() == GradUses::Input { ctx.input(0)? } else { ctx.output(0)? };
                 return Ok(smallvec::smallvec![Some(apply1(Pointwise::UnaryGrad(*f), [Input::Own(g), Input::Ref(saved)])?)]);
@@ -151,7 +151,9 @@ impl Rule for Pointwise {
 
     fn partial(&self, ctx: &Ctx<'_>, i: usize) -> Result<Option<Tensor>> {
         match self {
-            Pointwise::Unary(f) => unary_derivative(*f, ctx.inputs[0].as_ref(), ctx.outputs[0].as_ref()),
+            Pointwise::Unary(f) => {
+                unary_derivative(*f, ctx.inputs.first().and_then(Option::as_ref), ctx.outputs.first().and_then(Option::as_ref))
+            }
             Pointwise::Binary(op) => binary_partial(*op, ctx, i),
             Pointwise::WithScalar { op, scalar, reflected } => scalar_partial(*op, *scalar, *reflected, ctx),
             Pointwise::Special(f) => special::partial(*f, ctx, i),

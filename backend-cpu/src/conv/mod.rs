@@ -9,7 +9,6 @@ mod micro;
 mod naive;
 
 use std::ops::{Add, Mul};
-use std::sync::Arc;
 
 use rushlight_backend::op::Conv;
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, Result, Storage, bf16, f16};
@@ -69,7 +68,7 @@ fn plain<T: Plain>(op: &Conv, inputs: &[Arg<'_>], out: &Meta, add: fn(T, T) -> T
     let (result, a) = (typed_mut::<T>(&mut buffer), Arithmetic { add, mul });
     let shape = |i: usize| inputs[i].shape();
     if result.is_empty() {
-        return Ok(Arc::new(buffer));
+        return Ok(Storage::new(buffer));
     }
     match op {
         Conv::Forward(_) => {
@@ -79,7 +78,7 @@ fn plain<T: Plain>(op: &Conv, inputs: &[Arg<'_>], out: &Meta, add: fn(T, T) -> T
         Conv::InputGrad { .. } => naive::input_grad(&Geometry::new(op, &out.shape, shape(1), shape(0)), a, data[0], data[1], result),
         Conv::WeightGrad { .. } => naive::weight_grad(&Geometry::new(op, shape(1), &out.shape, shape(0)), a, data[0], data[1], result),
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn real<T: Element>(op: &Conv, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
@@ -89,7 +88,7 @@ fn real<T: Element>(op: &Conv, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage
     let result = typed_mut::<T>(&mut buffer);
     let shape = |i: usize| inputs[i].shape();
     if result.is_empty() {
-        return Ok(Arc::new(buffer));
+        return Ok(Storage::new(buffer));
     }
     match op {
         Conv::Forward(_) => {
@@ -102,7 +101,7 @@ fn real<T: Element>(op: &Conv, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage
             Contraction { geometry, windows: geometry.windows(), dy: data[0], x: data[1] }.run(result)?;
         }
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn forward<'a, T: Element>(g: &Geometry, x: &'a [T], w: &'a [T], bias: Option<&'a [T]>) -> Job<'a, T> {
@@ -171,11 +170,11 @@ fn half<T: Plain>(op: &Conv, inputs: &[Arg<'_>], out: &Meta, widen: fn(T) -> f32
         let dense = Dense::<T>::new(x)?;
         let mut buffer = CpuBuffer::new(x.layout().numel() * size_of::<f32>())?;
         typed_mut::<f32>(&mut buffer).iter_mut().zip(dense.get()?).for_each(|(to, &x)| *to = widen(x));
-        wide.push((Arc::new(buffer) as Storage, Layout::contiguous(x.shape())));
+        wide.push((Storage::new(buffer), Layout::contiguous(x.shape())));
     }
     let args: Vec<Arg<'_>> = wide.iter().map(|(s, l)| Arg::borrowed(s, l, DType::F32)).collect();
     let sums = run(op, &args, &Meta::new(&out.shape, DType::F32))?;
     let mut buffer = alloc::<T>(&out.shape)?;
     typed_mut::<T>(&mut buffer).iter_mut().zip(typed::<f32>(cpu(&sums)?.as_bytes())).for_each(|(to, &x)| *to = narrow(x));
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }

@@ -1,7 +1,5 @@
 //! Indices of indices: places of coordinates, coordinates of what is true.
 
-use std::sync::Arc;
-
 use rushlight_backend::{Arg, Error, Result, Storage};
 
 use crate::buffer::{Bool, alloc, input, typed_mut};
@@ -30,7 +28,7 @@ pub(super) fn ravel(sizes: &[usize], first: usize, inputs: &[Arg<'_>]) -> Result
             return Err(Error::index("index", format!("index {i} is out of range for dimension {} of size {size}", first + d)));
         }
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// The coordinates of the true elements of a mask, which has `count` of them.
@@ -59,5 +57,5 @@ pub(super) fn nonzero(count: usize, mask: &Arg<'_>) -> Result<Storage> {
     if found != count {
         return Err(Error::value("nonzero", format!("the mask has {found} true elements, not {count}")));
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }

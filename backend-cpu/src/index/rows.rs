@@ -2,7 +2,6 @@
 //!
 //! Bound by memory. Rows lie anywhere, so those to come are asked for a few rows ahead.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rushlight_backend::{Arg, Layout, Meta, Result, Storage};
@@ -93,7 +92,7 @@ pub(super) fn take<W: Plain>(x: &Arg<'_>, index: &Arg<'_>, out: &Meta) -> Result
             wrong.store(true, Ordering::Relaxed);
         }
     });
-    Ok(if wrong.load(Ordering::Relaxed) { None } else { Some(Arc::new(buffer)) })
+    Ok(if wrong.load(Ordering::Relaxed) { None } else { Some(Storage::new(buffer)) })
 }
 
 /// Rows of the source added, in the order of the index, to a matrix whose elements are all one number: every row of the result is written once. For each
@@ -127,5 +126,5 @@ pub(super) fn add_to_one<T: Sums>(x: &Arg<'_>, index: &Arg<'_>, source: &Arg<'_>
             }
         }
     });
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }

@@ -2,7 +2,6 @@
 //! complex numbers.
 
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
-use std::sync::Arc;
 
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Result, Storage};
 
@@ -187,14 +186,14 @@ pub(super) fn store<T: Field>(values: &[T], dtype: DType) -> Result<Storage> {
         DType::F32 | DType::C64 => typed_mut::<T::Single>(&mut buffer).iter_mut().zip(values).for_each(|(o, x)| *o = x.narrow()),
         _ => typed_mut::<T>(&mut buffer)[..values.len()].copy_from_slice(values),
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// int32 results.
 pub(super) fn store_ints(values: &[i32]) -> Result<Storage> {
     let mut buffer = CpuBuffer::new(size_of_val(values))?;
     typed_mut::<i32>(&mut buffer)[..values.len()].copy_from_slice(values);
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// `y -= a * x`, element by element.

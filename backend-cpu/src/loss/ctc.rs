@@ -1,7 +1,5 @@
 //! The CTC loss: the forward and backward recursions over the labels with blanks between them (Graves et al., 2006), in logarithms and in f64.
 
-use std::sync::Arc;
-
 use rushlight_backend::{Arg, Error, Meta, Result, Storage, Storages};
 
 use super::Rows;
@@ -140,7 +138,7 @@ pub(super) fn forward<T: Exp>(blank: usize, inputs: &[Arg<'_>], outputs: &[Meta]
             *losses.0.add(item) = T::narrow(problem.forward(item, alpha));
         }
     });
-    Ok(smallvec::smallvec![Arc::new(loss) as Storage, Arc::new(alpha) as Storage])
+    Ok(smallvec::smallvec![Storage::new(loss), Storage::new(alpha)])
 }
 
 pub(super) fn backward<T: Exp>(blank: usize, zero_infinity: bool, inputs: &[Arg<'_>], out: &Meta) -> Result<Storages> {
@@ -167,5 +165,5 @@ pub(super) fn backward<T: Exp>(blank: usize, zero_infinity: bool, inputs: &[Arg<
             }
         });
     });
-    Ok(smallvec::smallvec![Arc::new(dx) as Storage])
+    Ok(smallvec::smallvec![Storage::new(dx)])
 }

@@ -5,7 +5,6 @@
 //! are taken side by side, as columns.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use rushlight_backend::{Arg, Meta, Result, Storage, Storages, numel};
 
@@ -147,7 +146,7 @@ pub(super) fn forward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], eps: f64) ->
             affine_columns(&x[at..at + width], &ms, &scales, &shifts, unsafe { ys.part(at, width) });
         }
     });
-    Ok(smallvec::smallvec![Arc::new(y) as Storage, Arc::new(mean) as Storage, Arc::new(var) as Storage])
+    Ok(smallvec::smallvec![Storage::new(y), Storage::new(mean), Storage::new(var)])
 }
 
 pub(super) fn backward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], eps: f64) -> Result<Storages> {
@@ -221,5 +220,5 @@ pub(super) fn backward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], eps: f64) -
             gradient_columns(&g[at..at + width], &x[at..at + width], &means, &a, &b, &c, unsafe { dxs.part(at, width) });
         }
     });
-    Ok(smallvec::smallvec![Arc::new(dx) as Storage, Arc::new(dw) as Storage, Arc::new(db) as Storage])
+    Ok(smallvec::smallvec![Storage::new(dx), Storage::new(dw), Storage::new(db)])
 }

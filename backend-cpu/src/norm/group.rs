@@ -1,7 +1,5 @@
 //! Group normalisation. A task takes some groups through all passes. Where channels have no further dimensions, groups are rows: see `row`.
 
-use std::sync::Arc;
-
 use rushlight_backend::{Arg, Meta, Result, Storage, Storages, numel};
 use smallvec::SmallVec;
 
@@ -52,7 +50,7 @@ pub(super) fn forward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], groups: usiz
             }
         });
     }
-    Ok(smallvec::smallvec![Arc::new(y) as Storage, Arc::new(mean) as Storage, Arc::new(factor) as Storage])
+    Ok(smallvec::smallvec![Storage::new(y), Storage::new(mean), Storage::new(factor)])
 }
 
 pub(super) fn backward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], groups: usize) -> Result<Storages> {
@@ -104,10 +102,10 @@ pub(super) fn backward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], groups: usi
         }
     }
     let mut storages = Storages::new();
-    storages.push(Arc::new(dx));
+    storages.push(Storage::new(dx));
     if w.is_some() {
-        storages.push(Arc::new(dw));
-        storages.push(Arc::new(db));
+        storages.push(Storage::new(dw));
+        storages.push(Storage::new(db));
     }
     Ok(storages)
 }

@@ -1,7 +1,5 @@
 //! Normalisation of rows whose weight is a vector along the row: layer normalisation, RMS normalisation. A row is read again while it is in the cache.
 
-use std::sync::Arc;
-
 use rushlight_backend::{Arg, Meta, Result, Storage, Storages};
 use smallvec::SmallVec;
 
@@ -227,7 +225,7 @@ pub(super) fn rms_forward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta], eps: f64
             }
         }
     });
-    Ok(smallvec::smallvec![Arc::new(y) as Storage, Arc::new(factors) as Storage])
+    Ok(smallvec::smallvec![Storage::new(y), Storage::new(factors)])
 }
 
 pub(super) fn rms_backward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Storages> {
@@ -244,9 +242,9 @@ pub(super) fn rms_backward<T: Exp>(inputs: &[Arg<'_>], outputs: &[Meta]) -> Resu
         let tensors = [held[0].values::<T>()?, held[1].values::<T>()?, held[2].values::<T>()?];
         backward(tensors, None, w, 1, len, &Shared::new(typed_mut::<T>(&mut dx)), sums)?;
     }
-    storages.push(Arc::new(dx));
+    storages.push(Storage::new(dx));
     if w.is_some() {
-        storages.push(Arc::new(dw));
+        storages.push(Storage::new(dw));
     }
     Ok(storages)
 }

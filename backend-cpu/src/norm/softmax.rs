@@ -1,8 +1,6 @@
 //! Softmax and log-softmax: one pass over a row for its maximum, one for the exponentials and their sum, one to finish, all while the row is
 //! in the cache. Along an outer dimension, the columns of a tile take the place of the numbers of a row.
 
-use std::sync::Arc;
-
 use rushlight_backend::{Arg, Meta, Result, Storage, Storages};
 
 use super::InOrder;
@@ -46,7 +44,7 @@ fn over_slabs<T: Exp>(out: &Meta, dim: usize, f: impl Fn(usize, &mut [T], usize,
     if !all.is_empty() {
         par_pieces(all, (GRAIN / slab).max(1) * slab, |first, out| f(first, out, n, inner));
     }
-    Ok(smallvec::smallvec![Arc::new(buffer) as Storage])
+    Ok(smallvec::smallvec![Storage::new(buffer)])
 }
 
 /// Joins lanes pairwise.

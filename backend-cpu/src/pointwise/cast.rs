@@ -6,7 +6,6 @@
 use half::slice::HalfFloatSliceExt;
 use num_complex::{Complex32, Complex64};
 use rushlight_backend::{Arg, DType, Layout, Result, Storage, bf16, f16};
-use std::sync::Arc;
 
 use crate::buffer::{Bool, Plain, alloc, input, typed_mut};
 use crate::shape;
@@ -130,7 +129,7 @@ fn convert<S: Plain, D: Plain>(x: &[S], f: impl Fn(S) -> D + Sync) -> Result<Sto
 fn pieces<S: Plain, D: Plain>(x: &[S], convert: impl Fn(&[S], &mut [D]) + Sync) -> Result<Storage> {
     let mut buffer = alloc::<D>(&[x.len()])?;
     par_pieces(typed_mut(&mut buffer), 1 << 15, |start, piece| convert(&x[start..][..piece.len()], piece));
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn from_real<S: Plain + Real>(x: &[S], to: DType) -> Result<Storage> {

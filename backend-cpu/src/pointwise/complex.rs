@@ -1,7 +1,5 @@
 //! Complex numbers: their parts, how they are put together, and the functions that num-complex lacks or overflows in.
 
-use std::sync::Arc;
-
 use num_complex::Complex;
 use rushlight_backend::op::Part;
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Meta, Result, Storage};
@@ -39,7 +37,7 @@ where
             Val::One(x) => out.fill(f(x)),
         },
     );
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 pub(super) fn pack(re: &Arg<'_>, im: &Arg<'_>, out: &Meta) -> Result<Storage> {
@@ -69,7 +67,7 @@ fn packed<R: Float, C: Lane<C = C>>(re: &Arg<'_>, im: &Arg<'_>, out: &Meta, new:
             }
         },
     );
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn new<R>(re: R, im: R) -> Complex<R> {

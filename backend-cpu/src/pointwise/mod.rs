@@ -20,8 +20,6 @@ mod unary;
 mod where_;
 mod wide;
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{Binary, Pointwise, Rounding, Unary};
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Error, Layout, Meta, Result, Scalar, Storage, bf16, f16};
 
@@ -29,7 +27,7 @@ use smallvec::SmallVec;
 
 use self::binary::Loops;
 use self::drive::{BLOCK, Lane, Source, Val, drive};
-use crate::buffer::{Bool, Plain, alloc, cpu_mut, input, typed_mut};
+use crate::buffer::{Bool, CpuBuffer, Plain, alloc, cpu_mut, input, typed_mut};
 use crate::create::FromScalar;
 use crate::shape;
 use crate::transpose::is_transposed;
@@ -99,14 +97,40 @@ pub(crate) fn reusable(arg: &mut Arg<'_>, shape: &[usize], dtype: DType) -> Opti
     if fits { arg.take_unique() } else { None }
 }
 
-/// Memory for a result: that of the first input that can be reused, else new.
-fn result<T: Plain>(inputs: &mut [&mut Arg<'_>], out: &Meta) -> Result<Storage> {
-    for x in inputs {
-        if let Some(storage) = reusable(x, &out.shape, out.dtype) {
-            return Ok(storage);
+/// Memory for a result.
+enum Memory {
+    New(CpuBuffer),
+    /// An input's.
+    Reused(Storage),
+}
+
+impl Memory {
+    /// That of the first input that can be reused, else new.
+    #[inline]
+    fn of<T: Plain>(inputs: &mut [&mut Arg<'_>], out: &Meta) -> Result<Memory> {
+        for x in inputs {
+            if let Some(storage) = reusable(x, &out.shape, out.dtype) {
+                return Ok(Memory::Reused(storage));
+            }
+        }
+        Ok(Memory::New(alloc::<T>(&out.shape)?))
+    }
+
+    #[inline]
+    fn buffer(&mut self) -> Result<&mut CpuBuffer> {
+        match self {
+            Memory::New(buffer) => Ok(buffer),
+            Memory::Reused(storage) => cpu_mut(storage),
         }
     }
-    Ok(Arc::new(alloc::<T>(&out.shape)?))
+
+    #[inline]
+    fn into_storage(self) -> Storage {
+        match self {
+            Memory::New(buffer) => Storage::new(buffer),
+            Memory::Reused(storage) => storage,
+        }
+    }
 }
 
 /// An operand; if its memory was taken, it is the result's.
@@ -122,14 +146,14 @@ fn same<T: Lane, const N: usize>(
     grain: usize,
     kernel: impl Fn([Val<'_, T::C>; N], &mut [T::C]) + Sync,
 ) -> Result<Storage> {
-    let mut storage = result::<T>(&mut inputs, out)?;
+    let mut memory = Memory::of::<T>(&mut inputs, out)?;
     let mut sources = [const { None }; N];
     for (s, arg) in sources.iter_mut().zip(&inputs) {
         *s = Some(source::<T>(arg)?);
     }
     let sources = sources.map(|s| s.unwrap_or(Source { data: None, layout: inputs[0].layout() }));
-    drive::<T, T, N>(typed_mut(cpu_mut(&mut storage)?), &out.shape, sources, T::widen, grain, kernel);
-    Ok(storage)
+    drive::<T, T, N>(typed_mut(memory.buffer()?), &out.shape, sources, T::widen, grain, kernel);
+    Ok(memory.into_storage())
 }
 
 /// Computes a `bool` result.
@@ -145,7 +169,7 @@ fn predicate<T: Lane, const N: usize>(
     }
     let sources = sources.map(|s| s.unwrap_or(Source { data: None, layout: inputs[0].layout() }));
     drive::<T, Bool, N>(typed_mut(&mut buffer), &out.shape, sources, |_, _| {}, CHEAP, kernel);
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn run_unary<T: Lane>(f: Unary, table: Option<unary::Loop<T::C, T::C>>, x: &mut Arg<'_>, out: &Meta) -> Result<Storage> {

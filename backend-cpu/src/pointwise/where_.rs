@@ -1,7 +1,6 @@
 //! `condition ? x : y`. Elements are chosen as words of their size, whatever they mean.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use rushlight_backend::{Arg, Complex64, Meta, Result, Storage};
 
@@ -19,7 +18,7 @@ fn choose<W: Word>(c: &Arg<'_>, x: &mut Arg<'_>, y: &mut Arg<'_>, out: &Meta) ->
     let reused = super::reusable(x, &out.shape, out.dtype).or_else(|| super::reusable(y, &out.shape, out.dtype));
     let mut storage = match reused {
         Some(storage) => storage,
-        None => Arc::new(CpuBuffer::new(out.numel() * size_of::<W>())?),
+        None => Storage::new(CpuBuffer::new(out.numel() * size_of::<W>())?),
     };
     if out.numel() == 0 {
         return Ok(storage);

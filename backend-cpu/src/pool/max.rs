@@ -1,6 +1,5 @@
 //! Largest elements of windows and their places.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use rushlight_backend::op::Pool;
@@ -46,7 +45,7 @@ pub(super) fn run<T: Plain + PartialOrd>(
             }
         });
     }
-    Ok(smallvec![Arc::new(values) as Storage, Arc::new(places) as Storage])
+    Ok(smallvec![Storage::new(values), Storage::new(places)])
 }
 
 /// Whether the windows are 2 x 2 and lie side by side, all inside.

@@ -4,8 +4,6 @@ mod average;
 mod axis;
 mod max;
 
-use std::sync::Arc;
-
 use rushlight_backend::op::Pool;
 use rushlight_backend::{Arg, DType, Error, Meta, Op, Result, Storage, Storages, bf16, f16};
 use smallvec::smallvec;
@@ -122,5 +120,5 @@ fn sums<T: Mean>(op: &Pool, inputs: &[Arg<'_>], out: &Meta) -> Result<Storages> 
     } else if let (Pool::MaxGrad { .. }, true) = (op, from > 0 && !x.is_empty()) {
         return Err(Error::index(Op::from(*op).name(), "indices into an empty plane"));
     }
-    Ok(smallvec![Arc::new(buffer) as Storage])
+    Ok(smallvec![Storage::new(buffer)])
 }

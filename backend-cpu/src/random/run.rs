@@ -1,7 +1,5 @@
 //! The family `random`: an operation's parameters to the sampler that they mean.
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{self, Random};
 use rushlight_backend::{Arg, DType, Engine, Error, Layout, Meta, Result, Storage, bf16, f16, numel};
 
@@ -20,7 +18,7 @@ pub(crate) fn run(op: &Random, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage
                     sample(op, inputs, &mut drawn)?;
                     let mut buffer = alloc::<Bool>(&out.shape)?;
                     typed_mut::<Bool>(&mut buffer).iter_mut().zip(drawn).for_each(|(o, b)| *o = b.into());
-                    Ok(Arc::new(buffer))
+                    Ok(Storage::new(buffer))
                 }
                 other => Err(unsupported(op, other)),
             }
@@ -55,13 +53,13 @@ fn fill_float<T: Float + Plain>(op: &Random, out: &Meta) -> Result<Storage> {
         op::Sample::Normal { mean, std, .. } => super::normal(engine, values, mean, std),
         _ => return Err(unsupported(op, out.dtype)),
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn fill<T: Sample + Plain>(op: &Random, inputs: &[Arg<'_>], out: &Meta) -> Result<Storage> {
     let mut buffer = alloc::<T>(&out.shape)?;
     sample(op, inputs, typed_mut::<T>(&mut buffer))?;
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn sample<T: Sample>(op: &Random, inputs: &[Arg<'_>], out: &mut [T]) -> Result<()> {
@@ -121,5 +119,5 @@ fn multinomial(op: &Random, samples: usize, replacement: bool, weights: &Arg<'_>
         DType::F64 => with_values::<f64, _>(weights, |w| super::multinomial(engine, places, w, categories, samples, replacement)),
         other => Err(unsupported(op, other)),
     }?;
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }

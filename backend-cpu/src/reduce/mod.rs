@@ -10,8 +10,6 @@ mod drive;
 pub(crate) mod kernel;
 mod plan;
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{Reduce, Reduction};
 use rushlight_backend::{Arg, Complex32, Complex64, DType, Meta, Result, Storage, Storages, bf16, f16};
 use smallvec::SmallVec;
@@ -105,7 +103,7 @@ fn simple<K: Kernel<Param = ()>, O: Plain>(
     let plan = Plan::new(x.layout(), &op.dims);
     let mut buffer = alloc::<O>(&outputs[0].shape)?;
     reduce::<K, O>(&plan, words(x)?, &[], typed_mut(&mut buffer), |_, w| narrow(w, plan.count));
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn sum<T: Number>(op: &Reduce, x: &Arg<'_>, outputs: &[Meta]) -> Result<Storage> {
@@ -145,17 +143,17 @@ fn var<T: Real>(op: &Reduce, x: &Arg<'_>, outputs: &[Meta], correction: f64) -> 
         let squares = if squares < rounding { 0.0 } else { squares - rounding };
         T::narrow(squares / (n - correction).max(0.0))
     });
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 fn arg_only<T: Ordered, const MAX: bool>(op: &Reduce, x: &Arg<'_>, outputs: &[Meta]) -> Result<Storages> {
     let mut places = alloc::<i64>(&outputs[0].shape)?;
     arg::run::<T, MAX>(words(x)?, x.layout(), op.dims[0], typed_mut(&mut places), None);
-    Ok(smallvec::smallvec![Arc::new(places) as Storage])
+    Ok(smallvec::smallvec![Storage::new(places)])
 }
 
 fn arg_and_value<T: Ordered, const MAX: bool>(op: &Reduce, x: &Arg<'_>, outputs: &[Meta]) -> Result<Storages> {
     let (mut values, mut places) = (alloc::<T>(&outputs[0].shape)?, alloc::<i64>(&outputs[1].shape)?);
     arg::run::<T, MAX>(words(x)?, x.layout(), op.dims[0], typed_mut(&mut places), Some(typed_mut(&mut values)));
-    Ok(smallvec::smallvec![Arc::new(values) as Storage, Arc::new(places) as Storage])
+    Ok(smallvec::smallvec![Storage::new(values), Storage::new(places)])
 }

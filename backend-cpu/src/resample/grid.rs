@@ -1,7 +1,5 @@
 //! Sampling at the points of a grid. The elements around some points and their weights are found once and used for all channels.
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{GridMode, GridPadding, GridSample};
 use rushlight_backend::{Arg, Meta, Result, Storage, Storages, numel};
 use smallvec::SmallVec;
@@ -187,7 +185,7 @@ pub(super) fn forward<T: Exp>(with: &GridSample, inputs: &[Arg<'_>], out: &Meta)
             }
         });
     });
-    Ok(smallvec::smallvec![Arc::new(buffer) as Storage])
+    Ok(smallvec::smallvec![Storage::new(buffer)])
 }
 
 pub(super) fn backward<T: Exp>(with: &GridSample, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Storages> {
@@ -233,5 +231,5 @@ pub(super) fn backward<T: Exp>(with: &GridSample, inputs: &[Arg<'_>], outputs: &
             to.iter_mut().enumerate().for_each(|(i, to)| *to = sums[2 - i]);
         });
     });
-    Ok(smallvec::smallvec![Arc::new(dx) as Storage, Arc::new(dgrid) as Storage])
+    Ok(smallvec::smallvec![Storage::new(dx), Storage::new(dgrid)])
 }

@@ -13,7 +13,6 @@ mod cells;
 mod forward;
 
 use std::ops::{Add, Div, Mul, Neg, Range, Sub};
-use std::sync::Arc;
 
 use rushlight_backend::op::{Rnn, RnnKind, RnnLayer};
 use rushlight_backend::{Arg, DType, Meta, Result, Storage, Storages};
@@ -72,7 +71,7 @@ fn run_in<T: Real>(op: &Rnn, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Sto
             backward::backward(&Problem::new(layer, inputs[0].shape(), states, weight), &grads, made, &mut memory)?;
         }
     }
-    Ok(memory.into_iter().map(|m| Arc::new(m) as Storage).collect())
+    Ok(memory.into_iter().map(|m| Storage::new(m)).collect())
 }
 
 /// An input in row-major order: its own memory, or a copy.
@@ -99,7 +98,7 @@ impl Held {
         let len = layout.shape()[layout.rank() - 1];
         let mut row = alloc::<T>(&[len])?;
         typed_mut::<T>(&mut row).fill(typed::<T>(cpu(arg.storage()?)?.as_bytes())[layout.offset()]);
-        Ok((Held { storage: Arc::new(row), start: 0, len }, true))
+        Ok((Held { storage: Storage::new(row), start: 0, len }, true))
     }
 
     fn elements<T: Plain>(&self) -> Result<&[T]> {

@@ -2,8 +2,6 @@
 
 mod sum;
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{Scan, ScanKind};
 use rushlight_backend::{Arg, Complex64, DType, Error, Meta, Result, Storage, Storages};
 
@@ -151,5 +149,5 @@ fn extremes<W: Wide + PartialEq>(lines: Lines, x: &[W], max: bool) -> Result<(Ve
             }
         }
     }
-    Ok((values, Arc::new(buffer)))
+    Ok((values, Storage::new(buffer)))
 }

@@ -3,8 +3,6 @@
 //! Running sums are kept in f64, one element after the other: some rows side by side, or a strip of columns. A row longer than [`BLOCK`] is cut into
 //! blocks, whose sums come first. Bound by the latency of an addition, which side by side is hidden (a vector's prefix sums took twice as long).
 
-use std::sync::Arc;
-
 use rushlight_backend::{Arg, Result, Storage};
 
 use super::Lines;
@@ -132,7 +130,7 @@ pub(super) fn run<T: Float>(lines: Lines, x: &Arg<'_>) -> Result<Storage> {
             long(x, out, reverse);
         }
     }
-    Ok(Arc::new(buffer))
+    Ok(Storage::new(buffer))
 }
 
 /// One row on all threads: the sums of its blocks, then each block from the sum of those before it.

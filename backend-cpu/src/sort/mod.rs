@@ -4,8 +4,6 @@
 mod key;
 mod radix;
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{Rank, Sort};
 use rushlight_backend::{Arg, DType, Error, Meta, Result, Storage, Storages, bf16, f16};
 
@@ -89,7 +87,7 @@ fn rows<T: Sortable>(op: &Sort, x: &Arg<'_>, outputs: &[Meta]) -> Result<Storage
             }
         });
     }
-    Ok(smallvec::smallvec![Arc::new(values) as Storage, Arc::new(places) as Storage])
+    Ok(smallvec::smallvec![Storage::new(values), Storage::new(places)])
 }
 
 /// Memory that the rows of a task share.
@@ -207,5 +205,5 @@ fn search<T: Sortable>(sequence: &Arg<'_>, values: &[T], shape: &[usize], right:
             *o = row.partition_point(|x| if right { x.key() <= value } else { x.key() < value }) as i64;
         }
     });
-    Ok(smallvec::smallvec![Arc::new(places) as Storage])
+    Ok(smallvec::smallvec![Storage::new(places)])
 }

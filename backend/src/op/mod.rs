@@ -226,6 +226,7 @@ pub(crate) fn want_index(op: &'static str, dtype: DType) -> Result<()> {
 }
 
 /// One result.
+#[inline(always)]
 pub(crate) fn one(shape: Shape, dtype: DType) -> Result<Metas> {
-    Ok(smallvec::smallvec![Meta { shape, dtype }])
+    Ok(Metas::from_buf([Meta { shape, dtype }]))
 }

@@ -1,7 +1,6 @@
 //! Writing PyTorch's zip files, which `torch.load(weights_only=True)` opens.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rushlight_tensor::{DType, Error, Result, Tensor};
 
@@ -45,11 +44,6 @@ struct Memory {
     bytes: usize,
 }
 
-/// The address of a tensor's memory.
-fn address(t: &Tensor) -> usize {
-    Arc::as_ptr(t.storage()).cast::<()>().addr()
-}
-
 fn survey(value: &Value, memory: &mut HashMap<usize, Memory>) -> Result<()> {
     match value {
         Value::Tensor(t) => {
@@ -59,7 +53,7 @@ fn survey(value: &Value, memory: &mut HashMap<usize, Memory>) -> Result<()> {
                     "inside of `vmap` a tensor stands for one value a sample: none can be saved there",
                 ));
             }
-            let m = memory.entry(address(t)).or_insert(Memory { dtype: t.dtype(), whole: true, bytes: 0 });
+            let m = memory.entry(t.storage().address()).or_insert(Memory { dtype: t.dtype(), whole: true, bytes: 0 });
             m.bytes += t.numel() * t.dtype().size();
             // PyTorch has no strides below zero.
             m.whole &= m.dtype == t.dtype() && t.layout().strides().iter().all(|s| *s >= 0);
@@ -177,9 +171,9 @@ impl Pickle {
     fn tensor(&mut self, t: &Tensor) {
         let t = t.with_trace(None);
         // Memory of which most belongs to no tensor is not worth a place in the file.
-        let whole = self.memory.get(&address(&t)).is_some_and(|m| m.whole && t.storage().bytes() <= m.bytes);
+        let whole = self.memory.get(&t.storage().address()).is_some_and(|m| m.whole && t.storage().bytes() <= m.bytes);
         let part = || (t.dtype(), t.layout().offset(), t.shape().to_vec(), t.layout().strides().to_vec());
-        let key = *self.places.entry((address(&t), (!whole).then(part))).or_insert_with(|| {
+        let key = *self.places.entry((t.storage().address(), (!whole).then(part))).or_insert_with(|| {
             self.storages.push((t.clone(), whole));
             self.storages.len() - 1
         });

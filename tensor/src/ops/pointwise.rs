@@ -53,11 +53,19 @@ fn no_bool_in_sub(op: Binary, x: &Tensor, other: Operand<'_>) -> Result<()> {
 }
 
 /// `op(x, other)` with promotion; the memory of an owned `x` may be reused.
+#[inline]
 pub(crate) fn binary(op: Binary, x: Input<'_>, other: Operand<'_>) -> Result<Tensor> {
     match other {
         Operand::Tensor(y) if x.tensor().dtype() == y.dtype() && compute_type(op, y.dtype()) == y.dtype() => {
             apply_slice1(&Pointwise::Binary(op).into(), &mut [x, Input::Ref(y)])
         }
+        _ => promoted(op, x, other),
+    }
+}
+
+/// `op(x, other)` of operands of different dtypes.
+fn promoted(op: Binary, x: Input<'_>, other: Operand<'_>) -> Result<Tensor> {
+    match other {
         Operand::Tensor(y) => {
             no_bool_in_sub(op, x.tensor(), other)?;
             let dtype = compute_type(op, common_type(&[Operand::Tensor(x.tensor()), other]));

@@ -6,8 +6,6 @@ mod gamma;
 mod normal;
 mod polynomial;
 
-use std::sync::Arc;
-
 use rushlight_backend::op::{IntegerOp, Special};
 use rushlight_backend::{Arg, DType, Layout, Meta, Result, Storage, bf16, f16};
 
@@ -155,7 +153,7 @@ impl Wide {
 
 /// Numbers of the computing type as a result.
 fn narrow(buffer: CpuBuffer, wide: DType, out: &Meta) -> Result<Storage> {
-    let storage: Storage = Arc::new(buffer);
+    let storage: Storage = Storage::new(buffer);
     if out.dtype == wide {
         return Ok(storage);
     }
