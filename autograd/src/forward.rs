@@ -1,8 +1,5 @@
 //! Forward mode: a tensor carries its tangent along.
 
-use std::any::Any;
-use std::sync::Arc;
-
 use rushlight_backend::{Meta, Op};
 use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose};
 use smallvec::SmallVec;
@@ -35,15 +32,12 @@ pub(crate) fn make_dual(level: u32, primal: &Tensor, tangent: &Tensor) -> Result
 }
 
 fn dual(level: u32, primal: &Tensor, tangent: Tensor) -> Tensor {
-    primal.with_trace(Some(Arc::new(Dual { level, tangent, below: primal.trace().cloned() })))
+    primal.with_trace(Some(Trace::new(Dual { level, tangent, below: primal.trace().cloned() })))
 }
 
 /// A tensor without its trace of this level, and its tangent there.
 pub(crate) fn split_dual(level: u32, t: &Tensor) -> (Tensor, Option<Tensor>) {
-    let found = t.trace().and_then(|trace| {
-        let any: &dyn Any = &**trace;
-        any.downcast_ref::<Dual>().filter(|d| d.level == level)
-    });
+    let found = t.trace().and_then(|trace| trace.get::<Dual>().filter(|d| d.level == level));
     match found {
         Some(d) => (d.lower(t), Some(d.tangent.clone())),
         None => (t.clone(), None),

@@ -1,14 +1,59 @@
 //! The one hook of this crate: a tensor may carry a trace, and the door hands operations on it to the tracer.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::ops::Deref;
 
 use rushlight_backend::{Op, Result};
+use triomphe::Arc;
+use unsize::{CoerceUnsize, Coercion};
 
 use crate::{Input, Tensor, Tensors};
 
-/// What a traced tensor carries.
-pub type Trace = Arc<dyn Tracer>;
+/// What a traced tensor carries: a counted reference to a [`Tracer`].
+#[derive(Clone)]
+pub struct Trace(Arc<dyn Tracer>);
+
+impl Trace {
+    /// A trace that nobody else holds.
+    #[inline]
+    pub fn new(tracer: impl Tracer) -> Trace {
+        Trace(Arc::new(tracer).unsize(Coercion!(to dyn Tracer)))
+    }
+
+    /// The tracer, if it is a `T`.
+    #[inline]
+    pub fn get<T: Tracer>(&self) -> Option<&T> {
+        let any: &dyn Any = &*self.0;
+        any.downcast_ref()
+    }
+
+    /// The tracer, to change it, if it is a `T` and nobody else holds it.
+    #[inline]
+    pub fn get_mut<T: Tracer>(&mut self) -> Option<&mut T> {
+        let any: &mut dyn Any = Arc::get_mut(&mut self.0)?;
+        any.downcast_mut()
+    }
+
+    /// How many hold it.
+    #[inline]
+    pub fn holders(&self) -> usize {
+        Arc::count(&self.0)
+    }
+
+    /// Whether both are one trace.
+    pub fn is_same(&self, other: &Trace) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Deref for Trace {
+    type Target = dyn Tracer;
+
+    #[inline]
+    fn deref(&self) -> &(dyn Tracer + 'static) {
+        &*self.0
+    }
+}
 
 /// How a tracer sees operations: its level, the operation, and inputs of which at least one carries a trace of that level and none a higher one.
 ///

@@ -26,7 +26,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -114,14 +113,12 @@ struct Captured {
 impl Captured {
     fn wrap(level: u32, id: usize, recording: &Arc<Mutex<Recording>>, t: &Tensor) -> Tensor {
         let trace = Captured { level, id, recording: recording.clone(), below: t.trace().cloned() };
-        t.with_trace(Some(Arc::new(trace)))
+        t.with_trace(Some(Trace::new(trace)))
     }
 
     /// What a tensor carries of this level.
     fn of(level: u32, t: &Tensor) -> Option<&Captured> {
-        let trace = t.trace().filter(|trace| trace.level() == level)?;
-        let any: &dyn Any = &**trace;
-        any.downcast_ref()
+        t.trace().filter(|trace| trace.level() == level)?.get()
     }
 }
 

@@ -6,7 +6,7 @@ use rushlight_tensor::{Error, Result, Tensor, Trace, no_autocast};
 
 use super::backward::{Pass, Target, lock};
 use super::hooks::{self, HookHandle};
-use super::node::{Node, node_of, owned_node_of};
+use super::node::{Node, node_of};
 use crate::level::tape_level;
 
 /// What a backward pass does with the graph. The default frees it and does not record itself.
@@ -116,7 +116,7 @@ pub(crate) fn leaf_at(level: u32, t: &Tensor) -> Result<Tensor> {
             format!("only floating-point and complex tensors can require gradients, got {}", t.dtype()),
         ));
     }
-    Ok(t.with_trace(Some(Arc::new(Node::leaf(level, t.trace().cloned())))))
+    Ok(t.with_trace(Some(Trace::new(Node::leaf(level, t.trace().cloned())))))
 }
 
 /// A tensor as the levels below this one see it.
@@ -222,9 +222,8 @@ impl Autograd for Tensor {
     }
 
     fn register_hook(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) -> Result<HookHandle> {
-        let (trace, _, index) = var_of(self).ok_or_else(|| not_on_tape("register_hook"))?;
-        let node = owned_node_of(trace).ok_or_else(|| not_on_tape("register_hook"))?;
-        Ok(hooks::attach(&node, index, Arc::new(hook)))
+        let (_, node, index) = var_of(self).ok_or_else(|| not_on_tape("register_hook"))?;
+        Ok(hooks::attach(node, index, Arc::new(hook)))
     }
 
     fn backward(&self) -> Result<()> {

@@ -8,7 +8,7 @@ use rushlight_backend::{Op, same_shape};
 use rushlight_tensor::{Error, Input, Result, Tensor, Trace, apply1};
 
 use super::hooks;
-use super::node::{Node, Saved, node_of, owned_node_of, trace_of};
+use super::node::{Node, Saved, first_of, node_of, trace_of};
 use crate::level::{Phase, in_phase};
 use crate::rule::{Ctx, Grads, vjp};
 
@@ -122,8 +122,8 @@ impl Pass<'_> {
         {
             *saved = found;
         }
-        let owned = if self.create_graph { owned_node_of(trace) } else { None };
-        let traced = owned.map(|owned| {
+        let traced = self.create_graph.then(|| {
+            let first = first_of(trace);
             let mut traced = saved.clone();
             for (x, edge) in traced.inputs.iter_mut().zip(&node.edges) {
                 if let (Some(x), Some(edge)) = (x, edge) {
@@ -133,7 +133,7 @@ impl Pass<'_> {
             for (i, y) in traced.outputs.iter_mut().enumerate() {
                 let below = || node.others_below.get(i.wrapping_sub(1)).cloned().flatten();
                 if let Some(y) = y {
-                    y.set_trace(Some(trace_of(&owned, i, below())));
+                    y.set_trace(Some(trace_of(&first, i, below())));
                 }
             }
             traced

@@ -28,26 +28,25 @@ pub(crate) struct Attached {
 
 /// A hook that can be removed again.
 pub struct HookHandle {
-    node: Weak<Node>,
+    attached: Weak<Attached>,
     id: u64,
 }
 
 impl HookHandle {
     /// Takes the hook away. (Dropping the handle leaves it.)
     pub fn remove(self) {
-        if let Some(node) = self.node.upgrade()
-            && let Some(attached) = node.attached.get()
-        {
+        if let Some(attached) = self.attached.upgrade() {
             lock(&attached.hooks).retain(|(id, _, _)| *id != self.id);
         }
     }
 }
 
 /// Attaches a hook to an output of a node.
-pub(crate) fn attach(node: &Arc<Node>, index: usize, hook: Hook) -> HookHandle {
+pub(crate) fn attach(node: &Node, index: usize, hook: Hook) -> HookHandle {
     let id = super::node::next_id();
-    lock(&node.attached.get_or_init(Default::default).hooks).push((id, index, hook));
-    HookHandle { node: Arc::downgrade(node), id }
+    let attached = node.attached.get_or_init(Default::default);
+    lock(&attached.hooks).push((id, index, hook));
+    HookHandle { attached: Arc::downgrade(attached), id }
 }
 
 /// Has an output's gradient kept.
@@ -150,10 +149,10 @@ pub(crate) fn detects() -> bool {
 }
 
 /// Notes what is looked out for about a new operation, before it is shared.
-pub(crate) fn note(level: u32, saved: &mut Saved) -> Option<Box<Attached>> {
+pub(crate) fn note(level: u32, saved: &mut Saved) -> Option<Arc<Attached>> {
     let called = detects().then(Backtrace::force_capture);
     let segment = if WATCH.get() & Watch::SEGMENT != 0 { checkpoint::saved(level, saved) } else { None };
-    (called.is_some() || segment.is_some()).then(|| Box::new(Attached { called, segment, ..Attached::default() }))
+    (called.is_some() || segment.is_some()).then(|| Arc::new(Attached { called, segment, ..Attached::default() }))
 }
 
 /// What a node has saved, if it was dropped and has to be found again.

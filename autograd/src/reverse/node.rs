@@ -1,6 +1,5 @@
 //! What the tape is made of: nodes, which are the traces that tensors carry.
 
-use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -34,7 +33,7 @@ pub(crate) struct Node {
     /// What a leaf got.
     pub(crate) grad: Mutex<Option<Tensor>>,
     /// Hooks and the like.
-    pub(crate) attached: OnceLock<Box<Attached>>,
+    pub(crate) attached: OnceLock<Arc<Attached>>,
 }
 
 pub(crate) type Edges = SmallVec<[Option<Trace>; 2]>;
@@ -110,33 +109,30 @@ pub(crate) fn next_id() -> u64 {
 
 /// The trace of an output that is not its node's first.
 struct Output {
-    node: Arc<Node>,
+    /// The node.
+    first: Trace,
     index: usize,
     below: Option<Trace>,
 }
 
-/// The trace of a node's output.
-pub(crate) fn trace_of(node: &Arc<Node>, index: usize, below: Option<Trace>) -> Trace {
-    if index == 0 { node.clone() } else { Arc::new(Output { node: node.clone(), index, below }) }
+/// The trace of a node's output, from that of the first.
+pub(crate) fn trace_of(first: &Trace, index: usize, below: Option<Trace>) -> Trace {
+    if index == 0 { first.clone() } else { Trace::new(Output { first: first.clone(), index, below }) }
 }
 
 /// Which output of which node a trace stands for, if it is one of a tape.
 #[inline]
 pub(crate) fn node_of(trace: &Trace) -> Option<(&Node, usize)> {
-    let any: &dyn Any = &**trace;
-    if let Some(node) = any.downcast_ref() {
+    if let Some(node) = trace.get() {
         return Some((node, 0));
     }
-    any.downcast_ref::<Output>().map(|o| (&*o.node, o.index))
+    let output: &Output = trace.get()?;
+    output.first.get().map(|node| (node, output.index))
 }
 
-/// As [`node_of`], to keep.
-pub(crate) fn owned_node_of(trace: &Trace) -> Option<Arc<Node>> {
-    let any: Arc<dyn Any + Send + Sync> = trace.clone();
-    match any.downcast() {
-        Ok(node) => Some(node),
-        Err(any) => any.downcast_ref::<Output>().map(|o| o.node.clone()),
-    }
+/// The trace of the first output of a trace's node.
+pub(crate) fn first_of(trace: &Trace) -> Trace {
+    trace.get().map_or(trace, |output: &Output| &output.first).clone()
 }
 
 impl Tracer for Node {
@@ -155,7 +151,7 @@ impl Tracer for Node {
 
 impl Tracer for Output {
     fn level(&self) -> u32 {
-        self.node.level
+        self.first.level()
     }
 
     fn below(&self) -> Option<&Trace> {
@@ -169,22 +165,14 @@ impl Tracer for Output {
 
 /// The node of a trace that nobody else holds.
 fn alone(trace: &mut Trace) -> Option<&mut Node> {
-    // Reading the count first saves the two locked instructions of `get_mut` where others hold the trace, which is the usual case.
-    if Arc::strong_count(trace) > 1 {
-        return None;
-    }
-    let any: &mut dyn Any = Arc::get_mut(trace)?;
-    if any.is::<Node>() {
-        return any.downcast_mut();
-    }
-    Arc::get_mut(&mut any.downcast_mut::<Output>()?.node)
+    if trace.get::<Node>().is_some() { trace.get_mut() } else { trace.get_mut::<Output>()?.first.get_mut() }
 }
 
 /// Dropping the last handle of a long chain would recurse once a node; instead, what each node alone holds is dropped in a loop.
 impl Drop for Node {
     fn drop(&mut self) {
         // The usual case in a backward pass: others hold every input's node, even when all edges are gone.
-        if self.edges.iter().flatten().all(|edge| Arc::strong_count(edge) > self.edges.len()) {
+        if self.edges.iter().flatten().all(|edge| edge.holders() > self.edges.len()) {
             return;
         }
         let mut pending = std::mem::take(&mut self.edges);

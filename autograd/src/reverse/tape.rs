@@ -1,6 +1,6 @@
 //! Recording.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock};
 
 use rushlight_backend::{MetaRef, Op, same_shape};
 use rushlight_tensor::{Input, Result, Tensor, Tensors, Trace, apply_slice, decompose};
@@ -103,7 +103,7 @@ fn record_whole(level: u32, rule: &dyn Rule, op: &Op, inputs: &mut [Input<'_>]) 
     let below = outputs[0].trace().cloned();
     let others_below = outputs[1..].iter().map(|y| y.trace().cloned()).collect();
     let saved = (saved.is_some() || attached.is_some()).then(|| Mutex::new(saved));
-    let node = Arc::new(Node {
+    let node = Trace::new(Node {
         id: next_id(),
         level,
         below,

@@ -4,7 +4,6 @@ mod draw;
 mod rules;
 
 use std::any::Any;
-use std::sync::Arc;
 
 use rushlight_backend::{MetaRef, Op};
 use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose, with_draws_read};
@@ -51,14 +50,13 @@ fn one_of(level: u32, samples: Tensor) -> Result<Tensor> {
         [0, sample @ ..] => Tensor::zeros((), (plain.dtype(), plain.device()))?.expand(sample)?,
         _ => plain.select(0, 0)?,
     };
-    Ok(handle.into_traced(Some(Arc::new(Batch { level, samples }))))
+    Ok(handle.into_traced(Some(Trace::new(Batch { level, samples }))))
 }
 
 /// A tensor that stands for samples, outside of every graph; `None` if another trace is above that.
 pub(crate) fn detached(t: &Tensor) -> Option<Tensor> {
-    let any: &dyn Any = &**t.trace()?;
-    let Batch { level, samples } = any.downcast_ref()?;
-    Some(t.with_trace(Some(Arc::new(Batch { level: *level, samples: samples.detach() }))))
+    let Batch { level, samples } = t.trace()?.get()?;
+    Some(t.with_trace(Some(Trace::new(Batch { level: *level, samples: samples.detach() }))))
 }
 
 /// A tensor as a level sees it: all samples if it stands for one, else the same for every sample.
