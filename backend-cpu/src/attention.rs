@@ -348,6 +348,6 @@ impl<T: Exp + Number> Problem<'_, T> {
             Ok(())
         };
         par_try(n * shared, task)?;
-        Ok(memory.into_iter().map(|m| Storage::new(m)).collect())
+        Ok(memory.into_iter().map(Storage::new).collect())
     }
 }

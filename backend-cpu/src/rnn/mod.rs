@@ -71,7 +71,7 @@ fn run_in<T: Real>(op: &Rnn, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Sto
             backward::backward(&Problem::new(layer, inputs[0].shape(), states, weight), &grads, made, &mut memory)?;
         }
     }
-    Ok(memory.into_iter().map(|m| Storage::new(m)).collect())
+    Ok(memory.into_iter().map(Storage::new).collect())
 }
 
 /// An input in row-major order: its own memory, or a copy.
