@@ -5,7 +5,7 @@
 //! need no second set of formulas.
 
 use rushlight_backend::{Meta, MetaRef, Op};
-use rushlight_tensor::{Error, Result, Tensor, Tensors, apply};
+use rushlight_tensor::{Device, Error, Result, Tensor, Tensors, apply};
 use smallvec::SmallVec;
 
 use crate::rules;
@@ -221,7 +221,10 @@ pub(crate) fn jvp(ctx: &Ctx<'_>, tangents: &[Option<Tensor>]) -> Result<Grads> {
             let inputs = (0..ctx.input_count())
                 .map(|i| match &tangents[i] {
                     Some(t) => Ok(t.clone()),
-                    None if ctx.input_meta(i).dtype.is_differentiable() => zeros(ctx, i),
+                    None if ctx.input_meta(i).dtype.is_differentiable() => {
+                        let device = ctx.inputs.iter().chain(ctx.outputs).flatten().next().map(Tensor::device).unwrap_or_default();
+                        zeros(ctx.input_meta(i), device)
+                    }
                     None => ctx.input(i).cloned(),
                 })
                 .collect::<Result<Tensors>>()?;
@@ -263,9 +266,7 @@ fn some(tensors: Tensors) -> Result<Grads> {
     Ok(tensors.into_iter().map(Some).collect())
 }
 
-/// Zeros in the shape of an input, one number in memory.
-fn zeros(ctx: &Ctx<'_>, i: usize) -> Result<Tensor> {
-    let meta = ctx.input_meta(i);
-    let device = ctx.inputs.iter().chain(ctx.outputs).flatten().next().map(Tensor::device).unwrap_or_default();
+/// Zeros of a shape and dtype, one number in memory.
+pub(crate) fn zeros(meta: MetaRef<'_>, device: Device) -> Result<Tensor> {
     Tensor::zeros((), (meta.dtype, device))?.expand(meta.shape)
 }

@@ -6,7 +6,7 @@ use rushlight_tensor::{Result, Tensor, apply};
 use smallvec::smallvec;
 
 use crate::forward::through_decomposition;
-use crate::rule::{Ctx, Grads, Kind, Rule, Saves};
+use crate::rule::{Ctx, Grads, Kind, Rule, Saves, zeros};
 
 impl Rule for Rnn {
     fn kind(&self) -> Kind {
@@ -22,14 +22,15 @@ impl Rule for Rnn {
 
     fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         let layer = *self.layer();
+        let states = layer.kind.states();
         let mut inputs: Vec<Tensor> = Vec::new();
-        for i in 0..layer.kind.states() {
+        for i in 0..states {
             inputs.push(match grads.get(i) {
                 Some(Some(g)) => g.clone(),
                 // One number: the kernel knows that, and reads a row.
                 _ => {
                     let y = ctx.output(i)?;
-                    Tensor::zeros((), (y.dtype(), y.device()))?.expand(y.shape())?
+                    zeros(y.meta(), y.device())?
                 }
             });
         }
@@ -42,7 +43,6 @@ impl Rule for Rnn {
         let grads = apply(Rnn::Grad(layer), &inputs)?;
         // Of x and its weight the products with the gradient of the input's part of the gates, for all steps at once.
         let (of_gates, rest) = grads.split_first().ok_or_else(|| Error::autograd("rnn", "the operation has no result"))?;
-        let states = layer.kind.states();
         let (of_states, of_weights) = rest.split_at(states);
         let (x, weight) = (ctx.input(0)?, ctx.input(1 + states)?);
         let mut of_weights = of_weights.iter().cloned();

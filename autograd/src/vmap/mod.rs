@@ -246,11 +246,10 @@ pub fn vmap_chunked<R: Outputs>(
     }
     let sizes = inputs.iter().zip(in_dims).filter_map(|(x, dim)| dim.map(|d| x.size(d))).collect::<Result<Vec<_>>>()?;
     let n = sizes.first().copied().unwrap_or(0);
-    if sizes.iter().any(|&size| size != n) || n <= chunk_size {
-        let out_dims: Vec<_> = out_dims.iter().copied().map(Some).collect();
-        return vmap_with(f, inputs, in_dims, &out_dims, randomness);
-    }
     let each: Vec<_> = out_dims.iter().copied().map(Some).collect();
+    if sizes.iter().any(|&size| size != n) || n <= chunk_size {
+        return vmap_with(f, inputs, in_dims, &each, randomness);
+    }
     let mut chunks = Vec::new();
     for start in (0..n).step_by(chunk_size) {
         let len = chunk_size.min(n - start);
