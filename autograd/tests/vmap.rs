@@ -237,6 +237,14 @@ fn norms() {
     check(|x| all(Norm::RmsNorm { eps: 1e-3 }, x), &[&rows, &w], &[Some(0), None]);
     check(|x| grad(|w| apply(Norm::RmsNorm { eps: 1e-3 }, [&x[0], w])?[0].pow(3.0)?.sum(), &w), &[&rows], &ALL[..1]);
     check(|x| x[0].softmax(0), &[&random(7, &[3])], &ALL[..1]);
+    // Each sample has zeros of its own.
+    let rows = Tensor::new([[0.0, 0.0, 0.0], [0.0, -2.0, 1.0], [1.0, 3.0, -3.0]]).unwrap();
+    for p in [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY] {
+        check(|x| x[0].vector_norm(p, (), false), &[&rows], &ALL[..1]);
+        check(|x| grad(|x| x.vector_norm(p, 0, false)?.mul(3.0), &x[0]), &[&rows], &ALL[..1]);
+    }
+    check(|x| grad(|x| x.std(1.0), &x[0]), &[&rows], &ALL[..1]);
+    check(|x| grad(|x| x.unsqueeze(0)?.cdist(&x.unsqueeze(0)?.mul(2.0)?, 2.0)?.sum(), &x[0]), &[&rows], &ALL[..1]);
 }
 
 #[test]

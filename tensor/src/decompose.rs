@@ -9,6 +9,7 @@ use crate::{Tensor, Tensors, ops};
 pub fn decompose(op: &Op, inputs: &[&Tensor]) -> Option<Result<Tensors>> {
     match op {
         Op::Pointwise(op) => ops::pointwise::decompose(op, inputs),
+        Op::Reduce(op) => ops::reduce::decompose(op, inputs),
         Op::Matmul(op) => ops::matmul::decompose(op, inputs),
         Op::Norm(op) => ops::norm::decompose(op, inputs),
         Op::Attention(op) => ops::attention::decompose(op, inputs),

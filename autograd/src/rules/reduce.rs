@@ -4,6 +4,8 @@ use rushlight_backend::op::{Reduce, Reduction};
 use rushlight_backend::{Shape, numel};
 use rushlight_tensor::{Result, Tensor};
 
+mod norm;
+
 use crate::rule::{Ctx, Grads, Kind, Rule, Saves, only};
 
 /// The number of elements that fall together.
@@ -94,6 +96,7 @@ impl Rule for Reduce {
     fn saves(&self, _: &[bool]) -> Saves {
         match self.kind {
             Reduction::Var { .. } => Saves::inputs(1),
+            Reduction::Norm { p } => norm::saves(p),
             Reduction::Prod | Reduction::Amax | Reduction::Amin => Saves { inputs: 1, outputs: 1 },
             Reduction::Max | Reduction::Min => Saves::outputs(2),
             _ => Saves::NONE,
@@ -113,6 +116,7 @@ impl Rule for Reduce {
                     false => zeros.scatter(self.dims[0] as isize, &kept(self, x.shape, ctx.output(1)?)?, &g)?,
                 }
             }
+            Reduction::Norm { p } => norm::vjp(self, p, ctx, &g)?,
             _ => g.mul(&local(self, ctx)?)?,
         })])
     }
@@ -126,6 +130,9 @@ impl Rule for Reduce {
                 false => t.gather(self.dims[0] as isize, &kept(self, x.shape, ctx.output(1)?)?)?.reshape(ctx.output_meta(0).shape)?,
             };
             return Ok(Some(smallvec::smallvec![Some(tangent), None]));
+        }
+        if let Reduction::Norm { p } = self.kind {
+            return Ok(Some(smallvec::smallvec![Some(norm::jvp(self, p, ctx, t)?)]));
         }
         let weighted = t.mul(&local(self, ctx)?)?;
         let tangent = if self.dims.is_empty() { weighted } else { weighted.sum_dim(self.dims.to_vec(), self.keepdim)? };

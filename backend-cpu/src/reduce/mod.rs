@@ -48,7 +48,7 @@ macro_rules! by_dtype {
     };
 }
 
-/// Runs a reduction. Declines sums and products of booleans, which the methods convert first, and variances of complex numbers.
+/// Runs a reduction. Declines sums and products of booleans, which the methods convert first, and variances of complex numbers; and norms.
 pub(crate) fn run(op: &Reduce, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<Option<Storages>> {
     let x = &inputs[0];
     let one = |storage: Result<Option<Storage>>| storage.map(|s| s.map(|s| smallvec::smallvec![s]));
@@ -61,6 +61,8 @@ pub(crate) fn run(op: &Reduce, inputs: &[Arg<'_>], outputs: &[Meta]) -> Result<O
         Reduction::All => one(by_dtype!(all x.dtype(), logical::<T, true>(op, x, outputs))),
         Reduction::Any => one(by_dtype!(all x.dtype(), logical::<T, false>(op, x, outputs))),
         Reduction::Var { correction } => one(by_dtype!(floats x.dtype(), var::<T>(op, x, outputs, correction))),
+        // It has no kernel of its own.
+        Reduction::Norm { .. } => Ok(None),
         Reduction::Argmax => by_dtype!(ordered x.dtype(), arg_only::<T, true>(op, x, outputs)),
         Reduction::Argmin => by_dtype!(ordered x.dtype(), arg_only::<T, false>(op, x, outputs)),
         Reduction::Max => by_dtype!(ordered x.dtype(), arg_and_value::<T, true>(op, x, outputs)),

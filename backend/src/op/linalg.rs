@@ -57,14 +57,6 @@ pub enum Linalg {
     },
 }
 
-fn real(dtype: DType) -> DType {
-    match dtype {
-        DType::C64 => DType::F32,
-        DType::C128 => DType::F64,
-        d => d,
-    }
-}
-
 impl Linalg {
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -138,7 +130,7 @@ impl Linalg {
             Linalg::SlogDet => {
                 one_input()?;
                 square()?;
-                smallvec::smallvec![of(&[], dtype), of(&[], real(dtype))]
+                smallvec::smallvec![of(&[], dtype), of(&[], dtype.to_real())]
             }
             Linalg::Qr { complete } => {
                 one_input()?;
@@ -148,19 +140,19 @@ impl Linalg {
             Linalg::Eigh => {
                 one_input()?;
                 square()?;
-                smallvec::smallvec![of(&[n], real(dtype)), of(&[n, n], dtype)]
+                smallvec::smallvec![of(&[n], dtype.to_real()), of(&[n, n], dtype)]
             }
             Linalg::Svd { full } => {
                 one_input()?;
                 let (u, v) = if *full { (m, n) } else { (k, k) };
-                smallvec::smallvec![of(&[m, u], dtype), of(&[k], real(dtype)), of(&[v, n], dtype)]
+                smallvec::smallvec![of(&[m, u], dtype), of(&[k], dtype.to_real()), of(&[v, n], dtype)]
             }
             Linalg::Pinv { hermitian } => {
                 let [_, atol, rtol] = exactly(name, inputs)?;
                 if *hermitian {
                     square()?;
                 }
-                if [atol, rtol].iter().any(|t| t.shape != batch || t.dtype != real(dtype)) {
+                if [atol, rtol].iter().any(|t| t.shape != batch || t.dtype != dtype.to_real()) {
                     return Err(Error::shape(
                         name,
                         format!("tolerances of shapes {:?} and {:?} do not fit {:?}", atol.shape, rtol.shape, a.shape),

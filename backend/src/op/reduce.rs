@@ -44,6 +44,12 @@ pub enum Reduction {
         /// Subtracted from the number of elements; 1 gives the unbiased estimate.
         correction: f64,
     },
+    /// The p-norm `(sum |x|^p)^(1/p)`, real; for p = 0 the number of elements that are not 0, for infinite p the largest (smallest) magnitude. Floats and complex numbers.
+    /// No primitive: a composition of the others, with derivatives of its own.
+    Norm {
+        /// The order; it may be negative or infinite.
+        p: f64,
+    },
 }
 
 impl Reduction {
@@ -75,6 +81,7 @@ impl Reduce {
             Reduction::All => "all",
             Reduction::Any => "any",
             Reduction::Var { .. } => "var",
+            Reduction::Norm { .. } => "vector_norm",
         }
     }
 
@@ -116,6 +123,14 @@ impl Reduce {
         if matches!(self.kind, Reduction::Mean | Reduction::Var { .. }) && !x.dtype.is_differentiable() {
             return Err(Error::dtype(name, format!("wants a floating-point tensor, got {}: convert it first", x.dtype)));
         }
+        if let Reduction::Norm { p } = self.kind {
+            if !x.dtype.is_differentiable() {
+                return Err(Error::dtype(name, format!("wants a floating-point or complex tensor, got {}", x.dtype)));
+            }
+            if (p < 0.0 || p.is_infinite()) && self.dims.iter().any(|&d| x.shape.get(d) == Some(&0)) {
+                return Err(Error::shape(name, format!("the norm of order {p} over no elements of {:?} is not defined", x.shape)));
+            }
+        }
         let shape = self.reduced_shape(x.shape);
         Ok(match self.kind {
             Reduction::Argmax | Reduction::Argmin => smallvec::smallvec![Meta { shape, dtype: DType::I64 }],
@@ -123,6 +138,7 @@ impl Reduce {
             Reduction::Max | Reduction::Min => {
                 smallvec::smallvec![Meta { shape: shape.clone(), dtype: x.dtype }, Meta { shape, dtype: DType::I64 }]
             }
+            Reduction::Norm { .. } => smallvec::smallvec![Meta { shape, dtype: x.dtype.to_real() }],
             _ => smallvec::smallvec![Meta { shape, dtype: x.dtype }],
         })
     }

@@ -340,10 +340,6 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
             y.mul(&y.rsub(1.0)?)?
         }
         LogSigmoid => input()?.neg()?.sigmoid()?,
-        Relu => {
-            let y = output()?;
-            y.gt(0)?.to_dtype(y.dtype())?
-        }
         Gelu => {
             // Phi(x) + x phi(x)
             let x = input()?;
@@ -398,10 +394,6 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
             let z = x.mul(beta)?;
             z.gt(threshold)?.where_(1.0, &z.sigmoid()?)?.to_dtype(x.dtype())?
         }
-        Relu6 => {
-            let x = input()?;
-            x.gt(0)?.logical_and(&x.lt(6)?)?.to_dtype(x.dtype())?
-        }
         Hardsigmoid => {
             let x = input()?;
             // PyTorch has the sixth in single precision here, whatever the dtype.
@@ -413,12 +405,9 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
             let upper = x.ge(3)?.to_dtype(x.dtype())?;
             x.gt(-3)?.logical_and(&x.lt(3)?)?.where_(&middle, &upper)?
         }
-        Clamp { min, max } => {
-            // At the bounds it is 0, as PyTorch has it; an infinite bound is none.
-            let x = input()?;
-            let above = if min == f64::NEG_INFINITY { x.ge(min)? } else { x.gt(min)? };
-            let below = if max == f64::INFINITY { x.le(max)? } else { x.lt(max)? };
-            above.logical_and(&below)?.to_dtype(x.dtype())?
+        Relu | Relu6 | Clamp { .. } => {
+            let saved = if f == Relu { output()? } else { input()? };
+            return gate(f, &saved)?.map(|passes| passes.to_dtype(saved.dtype())).transpose();
         }
         Sign | Floor | Ceil | Round | Trunc => return Ok(None),
         // The conjugate is linear, but has no complex derivative.
@@ -429,16 +418,35 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
     Ok(Some(d))
 }
 
+/// Where gradients pass, for functions that let them pass or stop them, whatever they are.
+fn gate(f: Unary, saved: &Tensor) -> Result<Option<Tensor>> {
+    Ok(Some(match f {
+        Unary::Relu => saved.gt(0)?,
+        Unary::Relu6 => saved.gt(0)?.logical_and(&saved.lt(6)?)?,
+        // At the bounds they stop, as in PyTorch; an infinite bound is none.
+        Unary::Clamp { min, max } => {
+            let above = if min == f64::NEG_INFINITY { saved.ge(min)? } else { saved.gt(min)? };
+            let below = if max == f64::INFINITY { saved.le(max)? } else { saved.lt(max)? };
+            above.logical_and(&below)?
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn unary_grad(f: Unary, g: &Tensor, saved: &Tensor) -> Result<Tensor> {
+    if let Some(passes) = gate(f, saved)? {
+        return passes.where_(g, 0.0);
+    }
+    match unary_derivative(f, Some(saved), Some(saved))? {
+        Some(d) => g.mul(&d.conj()?),
+        None => g.mul(0.0),
+    }
+}
+
 /// Composite operations of this family in smaller ones.
 pub(crate) fn decompose(op: &Pointwise, inputs: &[&Tensor]) -> Option<Result<Tensors>> {
     match (op, inputs) {
-        (Pointwise::UnaryGrad(f), [g, saved]) => {
-            let derivative = unary_derivative(*f, Some(saved), Some(saved));
-            Some(derivative.and_then(|d| match d {
-                Some(d) => Ok(smallvec::smallvec![g.mul(&d.conj()?)?]),
-                None => Ok(smallvec::smallvec![g.mul(0.0)?]),
-            }))
-        }
+        (Pointwise::UnaryGrad(f), [g, saved]) => Some(unary_grad(*f, g, saved).map(|g| smallvec::smallvec![g])),
         _ => None,
     }
 }

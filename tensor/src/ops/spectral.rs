@@ -177,7 +177,7 @@ impl Stft {
         };
         let places: Vec<i64> = (0..count).flat_map(|t| (0..f.n_fft).map(move |k| (t * hop + k) as i64 - from as i64)).map(place).collect();
         let places = Tensor::from_vec(places, count * f.n_fft, x.device())?;
-        let window = f.padded_window(&x, super::reduce::norm::real_type(x.dtype()))?;
+        let window = f.padded_window(&x, x.dtype().to_real())?;
         let mut shape = x.shape()[..x.dim() - 1].to_vec();
         shape.extend([count, f.n_fft]);
         let framed = x.index_select(-1, &places)?.reshape(shape)?.mul(&window)?;
@@ -250,7 +250,7 @@ impl Istft {
         if self.complex && onesided {
             return Err(f.bad("a complex signal has a two-sided transform".to_string()));
         }
-        let window = f.padded_window(&x, super::reduce::norm::real_type(x.dtype()))?;
+        let window = f.padded_window(&x, x.dtype().to_real())?;
         if window.dtype().is_complex() && !self.complex {
             return Err(f.bad("a complex window belongs to a complex signal".to_string()));
         }

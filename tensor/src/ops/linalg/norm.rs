@@ -6,7 +6,6 @@ use super::solve::inv_ex;
 use super::spectrum::svdvals;
 use super::{sizes, square};
 
-use crate::ops::reduce::norm::real_type;
 use crate::{IntoSizes, Tensor};
 
 /// The order of a norm. From a number: that order.
@@ -136,7 +135,7 @@ pub fn norm(a: &Tensor, order: Option<NormOrder>, dims: Option<&[isize]>, keepdi
 pub fn cond(a: &Tensor, order: Option<NormOrder>) -> Result<Tensor> {
     // Of matrices without elements it is 0, as in PyTorch.
     if matches!(sizes("linalg.cond", a)?, (0, 0)) {
-        return Tensor::zeros(&a.shape()[..a.dim() - 2], (real_type(a.dtype()), a.device()));
+        return Tensor::zeros(&a.shape()[..a.dim() - 2], (a.dtype().to_real(), a.device()));
     }
     match order.unwrap_or(NormOrder::P(2.0)) {
         NormOrder::P(p) if p.abs() == 2.0 => {

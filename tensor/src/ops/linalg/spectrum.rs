@@ -4,7 +4,6 @@ use rushlight_backend::op::Linalg;
 use rushlight_backend::{DType, Error, Result, Scalar};
 
 use super::{one_batch, sizes, square};
-use crate::ops::reduce::norm::real_type;
 use crate::{Operand, Tensor, apply, apply1};
 
 /// Eigenvalues, ascending, and eigenvectors (columns) of Hermitian matrices, of which the lower triangle is read, or the upper.
@@ -60,7 +59,7 @@ impl Tolerance<'_> {
     /// atol and rtol for each matrix, in f64.
     fn resolve(self, a: &Tensor, m: usize, n: usize) -> Result<(Tensor, Tensor)> {
         let batch = &a.shape()[..a.dim() - 2];
-        let dtype = real_type(a.dtype());
+        let dtype = a.dtype().to_real();
         let tensor = |given: Operand<'_>| -> Result<Tensor> {
             match given {
                 Operand::Tensor(t) if t.dtype().is_complex() => {
@@ -155,7 +154,7 @@ pub fn lstsq(a: &Tensor, b: &Tensor, rcond: Option<f64>, driver: LstSqDriver) ->
     let full = ranks.to_vec::<i64>()?.iter().all(|&r| r == n as i64);
     let residuals = match m > n && full && driver != LstSqDriver::Gelsy {
         true => a.matmul(&x)?.sub(&columns)?.abs()?.square()?.sum_dim(-2, false)?,
-        false => nothing(real_type(a.dtype()))?,
+        false => nothing(a.dtype().to_real())?,
     };
     Ok(LstSq {
         solution: if vector { x.squeeze_dim(-1)? } else { x },
@@ -163,7 +162,7 @@ pub fn lstsq(a: &Tensor, b: &Tensor, rcond: Option<f64>, driver: LstSqDriver) ->
         rank: if driver == LstSqDriver::Gels { nothing(DType::I64)? } else { ranks },
         singular_values: match driver {
             LstSqDriver::Gelsd | LstSqDriver::Gelss => svdvals(&a)?,
-            _ => nothing(real_type(a.dtype()))?,
+            _ => nothing(a.dtype().to_real())?,
         },
     })
 }

@@ -2,6 +2,7 @@
 
 use rushlight_backend::{DType, Error, Result, broadcast_shapes, normalize_dim, normalize_dims};
 
+use crate::ops::reduce::norm::distance;
 use crate::{IntoSizes, Tensor};
 
 /// The p-norm over dimensions, of which a 0-d tensor has none.
@@ -89,7 +90,7 @@ impl Tensor {
             let len = index.len();
             self.index_select(0, &Tensor::from_vec(index, len, self.device())?)
         };
-        p_norm(&rows(first)?.sub(&rows(second)?)?, p, &[1], false)
+        distance(&rows(first)?.sub(&rows(second)?)?, p)
     }
 
     /// The p-norm distances between the rows of `[.., n, m]` and those of `[.., k, m]`: `[.., n, k]`; batch dimensions are broadcast. PyTorch's default p is 2.
@@ -122,7 +123,7 @@ impl Tensor {
             let none = squared.le(0)?;
             return none.where_(&squared.zeros_like()?, &squared.masked_fill(&none, 1)?.sqrt()?);
         }
-        p_norm(&x.unsqueeze(-2)?.sub(&y.unsqueeze(-3)?)?, p, &[-1], false)
+        distance(&x.unsqueeze(-2)?.sub(&y.unsqueeze(-3)?)?, p)
     }
 
     /// Local response normalisation of `[n, channels, ..]`: divided by `(k + alpha * mean)^beta`, with the mean of the squares over `size` neighbouring channels

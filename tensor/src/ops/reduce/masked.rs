@@ -121,7 +121,7 @@ pub fn mean(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&Tenso
         return Err(Error::dtype("masked.mean", format!("wants a floating-point or complex tensor, got {}", x.dtype())));
     }
     let dims = dims.into_sizes();
-    sum(x, dims.clone(), keepdim, mask)?.div(&count(x, mask, &dims, keepdim, super::norm::real_type(x.dtype()))?)
+    sum(x, dims.clone(), keepdim, mask)?.div(&count(x, mask, &dims, keepdim, x.dtype().to_real())?)
 }
 
 /// The vector norm of order `p`.
@@ -141,7 +141,7 @@ pub fn norm(x: &Tensor, p: f64, dims: impl IntoSizes, keepdim: bool, mask: Optio
 pub fn var(x: &Tensor, dims: impl IntoSizes, correction: f64, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
     numbers("masked.var", x)?;
     let x = if x.dtype().is_differentiable() { x.clone() } else { x.to_dtype(default_dtype())? };
-    let (dtype, dims) = (super::norm::real_type(x.dtype()), dims.into_sizes());
+    let (dtype, dims) = (x.dtype().to_real(), dims.into_sizes());
     let centred = x.sub(&mean(&x, dims.clone(), true, mask)?)?;
     let squares = if x.dtype().is_complex() { centred.abs()?.square()? } else { centred.square()? };
     let count = count(&x, mask, &dims, keepdim, dtype)?.sub(correction)?.clamp(0.0, None)?;

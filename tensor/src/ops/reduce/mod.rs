@@ -30,6 +30,13 @@ fn some_dims(op: &'static str, x: &Tensor, dims: impl IntoSizes) -> Result<Dims>
     Ok(dims)
 }
 
+pub(crate) fn decompose(op: &Reduce, inputs: &[&Tensor]) -> Option<Result<Tensors>> {
+    match (op.kind, inputs) {
+        (Reduction::Norm { p }, [x]) => Some(norm::composed(x, p, &op.dims, op.keepdim).map(|y| smallvec::smallvec![y])),
+        _ => None,
+    }
+}
+
 impl Tensor {
     fn reduce(&self, kind: Reduction, dims: Dims, keepdim: bool) -> Result<Tensor> {
         apply1(Reduce { kind, dims, keepdim }, [self])

@@ -92,7 +92,7 @@ impl Tensor {
             }
             _ => total.sub(correction)?,
         };
-        let norm = norm.clamp(0.0, None)?.to_dtype(super::norm::real_type(x.dtype()))?;
+        let norm = norm.clamp(0.0, None)?.to_dtype(x.dtype().to_real())?;
         let centred = x.sub(&mean)?;
         let weighted = match &w {
             Some(w) => centred.mul(w)?.to_dtype(x.dtype())?,
