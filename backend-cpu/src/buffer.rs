@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::alloc::Block;
-use rushlight_backend::{Arg, Buffer, Complex32, Complex64, DType, Error, Result, Storage, bf16, f16, numel};
+use rushlight_backend::{Arg, Buffer, Complex32, Complex64, DType, Error, Result, Storage, bf16, f16};
 
 /// A block of memory that is always initialised.
 pub(crate) struct CpuBuffer(Block);
@@ -80,7 +80,10 @@ pub(crate) fn input<'a, T: Plain>(arg: &'a Arg<'_>) -> Result<&'a [T]> {
 
 /// New memory for `shape` elements.
 pub(crate) fn alloc<T: Plain>(shape: &[usize]) -> Result<CpuBuffer> {
-    CpuBuffer::new(numel(shape) * size_of::<T>())
+    match shape.iter().try_fold(size_of::<T>(), |n, &d| n.checked_mul(d)) {
+        Some(bytes) => CpuBuffer::new(bytes),
+        None => Err(Error::out_of_memory("backend-cpu", format!("{shape:?} elements are more than memory can hold"))),
+    }
 }
 
 /// The elements of a buffer.

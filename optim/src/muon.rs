@@ -4,7 +4,6 @@ use rushlight_nn::checkpoint::Value;
 use rushlight_tensor::{DType, Error, Result, Tensor};
 
 use crate::Group;
-use crate::adafactor::norm;
 use crate::options::{OptionValue, Rule, not_negative, optimizer};
 
 /// How [`Muon`]'s step size follows the shape of a matrix `[a, b]`.
@@ -77,7 +76,9 @@ fn orthogonalised(x: &Tensor, o: &MuonOptions) -> Result<Tensor> {
     if tall {
         y = y.t()?;
     }
-    y = half(&y.div(norm(&y)?.max(o.eps))?)?;
+    // The norm is rounded too.
+    let norm = half(&y.square()?.sum()?.sqrt()?)?.to_f64()?.max(o.eps);
+    y = half(&y.div(norm)?)?;
     for _ in 0..o.ns_steps {
         let gram = half(&y.matmul(&y.t()?)?)?;
         let polynomial = half(&gram.mul(b)?.add(&gram.matmul(&gram)?.mul(c)?)?)?;

@@ -63,7 +63,7 @@ pub use ops::resample::{InterpolateMode, InterpolateOptions, InterpolateTo, grid
 pub use ops::rnn::{RnnWeights, rnn, rnn_step};
 pub use ops::scan::Spacing;
 pub use ops::shape::{Indexing, IntoRepeats, IntoSections, PadMode, Repeats, Sections};
-pub use ops::sort::{Quantile, Unique, UniqueResults};
+pub use ops::sort::{HistogramBins, Quantile, Unique, UniqueResults};
 pub use ops::spectral::{Istft, Stft, StftPad};
 pub use ops::windows;
 pub use profiler::{Event, Line, Profile, count_flops, profile};

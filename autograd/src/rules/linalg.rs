@@ -304,7 +304,9 @@ impl Rule for Linalg {
                 let (w, v) = (ctx.output(0)?, ctx.output(1)?);
                 let vh = v.mh()?;
                 let of_values = get(0).map(|v| v.diag_embed(0, -2, -1)).transpose()?;
-                let of_vectors = get(1).map(|g| vh.matmul(g)?.mul(&gaps(w)?)).transpose()?;
+                // Vectors stay orthonormal: only the skew-Hermitian part moves them, and the gradient is Hermitian.
+                let skew = |p: Tensor| p.sub(&p.mh()?)?.mul(0.5);
+                let of_vectors = get(1).map(|g| skew(vh.matmul(g)?)?.mul(&gaps(w)?)).transpose()?;
                 match sum([of_values, of_vectors])? {
                     Some(middle) => one(product(&[v, &middle, &vh])?),
                     None => Ok(nothing()),

@@ -165,6 +165,14 @@ impl Rule for Pointwise {
         let out =
             |t: Result<Tensor>| -> Result<Option<Grads>> { Ok(Some(smallvec::smallvec![Some(t?.expand(ctx.output_meta(0).shape)?)])) };
         match (self, tangents) {
+            // As in reverse mode, so that 0 stays 0 beside an infinite tangent.
+            (Pointwise::Unary(f), [Some(t)]) if !t.dtype().is_complex() && !matches!(f, Unary::Neg | Unary::Conj) => {
+                out(match f.grad_uses() {
+                    GradUses::Input => apply1(Pointwise::UnaryGrad(*f), [t, ctx.input(0)?]),
+                    GradUses::Output => apply1(Pointwise::UnaryGrad(*f), [t, ctx.output(0)?]),
+                    GradUses::Nothing => t.zeros_like(),
+                })
+            }
             (Pointwise::Part(Part::Abs), [Some(t)]) => out(ctx.input(0)?.sgn()?.conj()?.mul(t)?.real()),
             (Pointwise::Special(Special::Hypot), [Some(t), None]) => out(special::hypot_part(t, 0, ctx)),
             (Pointwise::Special(Special::Hypot), [None, Some(t)]) => out(special::hypot_part(t, 1, ctx)),

@@ -3,9 +3,10 @@
 //! The loops are in [`unary`], [`binary`], [`grad`] and [`cast`], compiled for contiguous slices and single numbers; [`drive`] brings
 //! operands into that form. The choice of the function is made once, before any loop.
 
+pub(crate) mod analytic;
 mod binary;
 mod cast;
-pub(crate) mod complex;
+mod complex;
 mod drive;
 mod erf;
 pub(crate) mod exp;

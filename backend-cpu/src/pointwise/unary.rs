@@ -5,7 +5,7 @@ use std::f64::consts::{LN_2, LN_10};
 use num_complex::{Complex, ComplexFloat};
 use rushlight_backend::op::Unary;
 
-use super::complex;
+use super::analytic;
 use super::drive::Lane;
 use super::float::Float;
 use super::int::Int;
@@ -240,32 +240,37 @@ where
         Neg => plain!(T, |p, x| -x),
         Reciprocal => plain!(T, |p, x| super::binary::divide(Complex::new(R::c(1.0), R::c(0.0)), x)),
         Square => plain!(T, |p, x| x * x),
-        Sqrt => plain!(T, |p, x| ComplexFloat::sqrt(x)),
-        Rsqrt => plain!(T, |p, x| super::binary::divide(Complex::new(R::c(1.0), R::c(0.0)), ComplexFloat::sqrt(x))),
-        Exp => plain!(T, |p, x| ComplexFloat::exp(x)),
+        Sqrt => plain!(T, |p, x| analytic::sqrt(x)),
+        Rsqrt => plain!(T, |p, x| super::binary::divide(Complex::new(R::c(1.0), R::c(0.0)), analytic::sqrt(x))),
+        Exp => plain!(T, |p, x| analytic::exp(x)),
         Log => plain!(T, |p, x| ComplexFloat::ln(x)),
-        Sin => plain!(T, |p, x| ComplexFloat::sin(x)),
-        Cos => plain!(T, |p, x| ComplexFloat::cos(x)),
-        Sinh => plain!(T, |p, x| ComplexFloat::sinh(x)),
-        Cosh => plain!(T, |p, x| ComplexFloat::cosh(x)),
-        Tanh => plain!(T, |p, x| complex::tanh(x)),
-        Tan => plain!(T, |p, x| complex::tan(x)),
-        Asin => plain!(T, |p, x| complex::asin(x)),
-        Acos => plain!(T, |p, x| complex::acos(x)),
-        Atan => plain!(T, |p, x| complex::atan(x)),
-        Asinh => plain!(T, |p, x| complex::asinh(x)),
-        Acosh => plain!(T, |p, x| complex::acosh(x)),
-        Atanh => plain!(T, |p, x| complex::atanh(x)),
-        Exp2 => plain!(T, |p, x| ComplexFloat::exp(x * real::<R>(LN_2))),
-        Expm1 => plain!(T, |p, x| complex::expm1(x)),
-        Log2 => plain!(T, |p, x| ComplexFloat::ln(x) * real::<R>(LN_2.recip())),
-        Log10 => plain!(T, |p, x| ComplexFloat::ln(x) * real::<R>(LN_10.recip())),
-        Log1p => plain!(T, |p, x| complex::ln_1p(x)),
-        Sigmoid => plain!(T, |p, x| super::binary::divide(real(1.0), real::<R>(1.0) + ComplexFloat::exp(-x))),
-        Silu => plain!(T, |p, x| super::binary::divide(x, real::<R>(1.0) + ComplexFloat::exp(-x))),
+        Sin => plain!(T, |p, x| analytic::sin(x)),
+        Cos => plain!(T, |p, x| analytic::cos(x)),
+        Sinh => plain!(T, |p, x| analytic::sinh(x)),
+        Cosh => plain!(T, |p, x| analytic::cosh(x)),
+        Tanh => plain!(T, |p, x| analytic::tanh(x)),
+        Tan => plain!(T, |p, x| analytic::tan(x)),
+        Asin => plain!(T, |p, x| analytic::asin(x)),
+        Acos => plain!(T, |p, x| analytic::acos(x)),
+        Atan => plain!(T, |p, x| analytic::atan(x)),
+        Asinh => plain!(T, |p, x| analytic::asinh(x)),
+        Acosh => plain!(T, |p, x| analytic::acosh(x)),
+        Atanh => plain!(T, |p, x| analytic::atanh(x)),
+        Exp2 => plain!(T, |p, x| analytic::exp(scaled(x, LN_2))),
+        Expm1 => plain!(T, |p, x| analytic::expm1(x)),
+        Log2 => plain!(T, |p, x| scaled(ComplexFloat::ln(x), LN_2.recip())),
+        Log10 => plain!(T, |p, x| scaled(ComplexFloat::ln(x), LN_10.recip())),
+        Log1p => plain!(T, |p, x| analytic::ln_1p(x)),
+        Sigmoid => plain!(T, |p, x| super::binary::divide(real(1.0), real::<R>(1.0) + analytic::exp(-x))),
+        Silu => plain!(T, |p, x| super::binary::divide(x, real::<R>(1.0) + analytic::exp(-x))),
         Conj => plain!(T, |p, x| ComplexFloat::conj(x)),
         _ => return None,
     })
+}
+
+/// Times a real number, part by part: infinite parts do not spoil the others.
+fn scaled<R: Float>(x: Complex<R>, by: f64) -> Complex<R> {
+    Complex { re: x.re * R::c(by), im: x.im * R::c(by) }
 }
 
 fn real<R: Float>(x: f64) -> Complex<R> {

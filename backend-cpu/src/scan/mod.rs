@@ -6,7 +6,7 @@ use rushlight_backend::op::{Scan, ScanKind};
 use rushlight_backend::{Arg, Complex64, DType, Error, Meta, Result, Storage, Storages};
 
 use crate::buffer::{alloc, typed_mut};
-use crate::pointwise::complex;
+use crate::pointwise::analytic;
 use crate::reduce::kernel::{Arith, Wide};
 use crate::walk::par_pieces;
 use crate::wide::{Numbers, load, store};
@@ -46,7 +46,7 @@ pub(crate) fn run(op: &Scan, inputs: &mut [Arg<'_>], outputs: &[Meta]) -> Result
         ScanKind::Prod => one(store(dtype, fold(lines, load(x)?, |y, x| y.times(x), |y, x| y.times(x), |y, x| y.times(x)))),
         ScanKind::LogSumExp => match load(x)? {
             Numbers::Real(x) => one(store(dtype, Numbers::Real(line_by_line(lines, &x, log_add_exp)))),
-            Numbers::Complex(x) => one(store(dtype, Numbers::Complex(line_by_line(lines, &x, complex::log_add_exp)))),
+            Numbers::Complex(x) => one(store(dtype, Numbers::Complex(line_by_line(lines, &x, analytic::log_add_exp)))),
             Numbers::Int(_) => Err(Error::dtype("logcumsumexp", "wants floating-point or complex numbers")),
         },
         ScanKind::Recurrence => match (load(x)?, load(&inputs[1])?) {

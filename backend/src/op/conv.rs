@@ -6,7 +6,7 @@
 //! `y[n, o, p] = sum over c, k of w[o, c, k] * x[n, c, p * stride + k * dilation - before]`, where x is zero outside; channels in groups.
 
 use super::spatial::at_least;
-use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype};
+use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype, sized};
 use crate::{DType, Error, Result, Shape};
 
 /// How the positions of input, weight and output belong together.
@@ -158,7 +158,7 @@ impl Conv {
                 }
                 let mut shape = Shape::from_slice(&[x.shape[0], w.shape[0]]);
                 shape.extend(window.output(name, &x.shape[2..], &w.shape[2..])?);
-                one(shape, dtype)
+                sized(name, shape, dtype)
             }
             Conv::InputGrad { size, .. } => {
                 let [g, w] = exactly(name, inputs)?;
@@ -176,7 +176,7 @@ impl Conv {
                 want_spatial(name, g, &window.output(name, &size, &w.shape[2..])?)?;
                 let mut shape = Shape::from_slice(&[g.shape[0], w.shape[1] * window.groups]);
                 shape.extend(size);
-                one(shape, dtype)
+                sized(name, shape, dtype)
             }
             Conv::WeightGrad { kernel, .. } => {
                 let [g, x] = exactly(name, inputs)?;

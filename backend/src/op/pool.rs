@@ -4,8 +4,9 @@
 
 use smallvec::smallvec;
 
+use super::create::check_size;
 use super::spatial::at_least;
-use super::{MetaRef, Metas, Spatial, exactly, one, want_index};
+use super::{MetaRef, Metas, Spatial, exactly, sized, want_index};
 use crate::{DType, Error, Meta, Result, Shape};
 
 /// Where the windows of a pooling lie.
@@ -177,6 +178,7 @@ impl Pool {
         }
         let with = |sizes: &[usize]| -> Shape { front.iter().chain(sizes).copied().collect() };
         let two = |sizes: &[usize]| -> Result<Metas> {
+            check_size(name, &with(sizes), DType::I64)?;
             Ok(smallvec![Meta { shape: with(sizes), dtype: x.dtype }, Meta { shape: with(sizes), dtype: DType::I64 }])
         };
         match self {
@@ -197,12 +199,12 @@ impl Pool {
                 if g.shape != indices.shape {
                     return Err(Error::shape(name, format!("indices of shape {:?} do not fit {:?}", indices.shape, g.shape)));
                 }
-                one(with(&size.sizes()), g.dtype)
+                sized(name, with(&size.sizes()), g.dtype)
             }
             Pool::Avg { window, divisor } => {
                 self.check_avg(window, divisor)?;
                 exactly::<1>(name, inputs)?;
-                one(with(&window.output(name, plane)?), x.dtype)
+                sized(name, with(&window.output(name, plane)?), x.dtype)
             }
             Pool::AvgGrad { window, divisor, size } => {
                 self.check_avg(window, divisor)?;
@@ -212,12 +214,12 @@ impl Pool {
                 if plane != wanted.as_slice() {
                     return Err(Error::shape(name, format!("a gradient of shape {:?} does not fit: wanted {wanted:?}", x.shape)));
                 }
-                one(with(&size.sizes()), x.dtype)
+                sized(name, with(&size.sizes()), x.dtype)
             }
             Pool::AdaptiveAvg { size } | Pool::AdaptiveAvgGrad { size } => {
                 exactly::<1>(name, inputs)?;
                 at_least(name, "the output size", size, rank, 0)?;
-                one(with(&size.sizes()), x.dtype)
+                sized(name, with(&size.sizes()), x.dtype)
             }
         }
     }

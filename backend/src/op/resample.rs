@@ -1,7 +1,7 @@
 //! Resampling of images and signals to other sizes.
 
 use super::spatial::at_least;
-use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype, want_float};
+use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype, sized, want_float};
 use crate::{DType, Error, Result, Shape};
 
 /// How the elements between samples are found.
@@ -137,7 +137,7 @@ impl Resample {
         }
         let mut shape = Shape::from_slice(&x.shape[..2]);
         shape.extend(out.sizes());
-        one(shape, x.dtype)
+        sized(name, shape, x.dtype)
     }
 }
 

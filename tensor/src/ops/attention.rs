@@ -120,6 +120,12 @@ impl Tensor {
             if mask.dtype() != DType::Bool && !mask.dtype().is_float() {
                 return Err(Error::dtype(op, format!("wants a mask of bool or floats, got {}", mask.dtype())));
             }
+            if ![DType::Bool, DType::F32, self.dtype()].contains(&mask.dtype()) {
+                return Err(Error::dtype(
+                    op,
+                    format!("wants a mask of bool, float32 or the queries' {}, got {}", self.dtype(), mask.dtype()),
+                ));
+            }
         }
         if !(0.0..=1.0).contains(&dropout_p) {
             return Err(Error::value(op, format!("the dropout probability must lie in 0 to 1, got {dropout_p}")));

@@ -138,7 +138,11 @@ impl Tensor {
                 ));
             }
             let (n, taps) = (x.shape()[d + 2] as isize, weight.shape()[d + 2] as isize);
-            let out = (n - 1).saturating_mul(s).saturating_add(k.saturating_mul(taps - 1)) + 1 + e - 2 * p;
+            let out = (n - 1)
+                .saturating_mul(s)
+                .saturating_add(k.saturating_mul(taps - 1))
+                .saturating_add(1 + e)
+                .saturating_sub(p.saturating_mul(2));
             if n < 1 || out < 1 {
                 return Err(Error::shape(
                     op,

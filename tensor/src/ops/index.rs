@@ -53,6 +53,7 @@ impl Tensor {
     /// If shapes or dtypes do not fit, or the index reaches beyond the dimension.
     pub fn index_add(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let dim = normalize_dim("index_add", dim, self.dim())?;
+        self.same_rank("index_add", source)?;
         let index = vector(&index64(index, OF_VECTORS)?)?;
         apply1(Index::Add { dim }, [vector(self)?, index, vector(source)?])?.reshape(self.shape())
     }

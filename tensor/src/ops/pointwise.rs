@@ -95,6 +95,13 @@ fn with_scalar(op: Binary, x: Input<'_>, scalar: Scalar, reflected: bool) -> Res
     apply_slice1(&Pointwise::WithScalar { op, scalar, reflected }.into(), &mut [cast(x, compute_type(op, common))?])
 }
 
+impl Tensor {
+    /// An error if the elements are not floating-point numbers.
+    pub(crate) fn floats(&self, op: &'static str) -> Result<()> {
+        if self.dtype().is_float() { Ok(()) } else { Err(Error::dtype(op, format!("wants a floating-point tensor, got {}", self.dtype()))) }
+    }
+}
+
 /// Activations that PyTorch does not take integers for, though they would become floats elsewhere.
 fn floats_only(f: &Unary) -> bool {
     use Unary::*;
@@ -402,8 +409,7 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
         Hardswish => {
             let x = input()?;
             let middle = x.div(3.0)?.add(0.5)?;
-            let upper = x.ge(3)?.to_dtype(x.dtype())?;
-            x.gt(-3)?.logical_and(&x.lt(3)?)?.where_(&middle, &upper)?
+            x.le(-3)?.where_(0.0, &x.ge(3)?.where_(1.0, &middle)?)?
         }
         Relu | Relu6 | Clamp { .. } => {
             let saved = if f == Relu { output()? } else { input()? };
@@ -421,8 +427,9 @@ pub fn unary_derivative(f: Unary, x: Option<&Tensor>, y: Option<&Tensor>) -> Res
 /// Where gradients pass, for functions that let them pass or stop them, whatever they are.
 fn gate(f: Unary, saved: &Tensor) -> Result<Option<Tensor>> {
     Ok(Some(match f {
-        Unary::Relu => saved.gt(0)?,
-        Unary::Relu6 => saved.gt(0)?.logical_and(&saved.lt(6)?)?,
+        // NaN lets them pass, as in PyTorch.
+        Unary::Relu => saved.le(0)?.logical_not()?,
+        Unary::Relu6 => saved.le(0)?.logical_or(&saved.ge(6)?)?.logical_not()?,
         // At the bounds they stop, as in PyTorch; an infinite bound is none.
         Unary::Clamp { min, max } => {
             let above = if min == f64::NEG_INFINITY { saved.ge(min)? } else { saved.gt(min)? };

@@ -90,6 +90,7 @@ impl Tensor {
 
     /// The output sizes of adaptive pooling, `None` filled in.
     fn adaptive(&self, op: &'static str, rank: usize, size: OutputSize) -> Result<Spatial> {
+        self.floats(op)?;
         let plane = self.shape().get(self.dim().saturating_sub(rank)..).unwrap_or(&[]);
         let kept = |d: usize| plane.get(d).map_or(1, |&n| n as isize);
         let sizes: Sizes = match size.0.as_slice() {
@@ -229,6 +230,7 @@ pools! {
 impl Tensor {
     fn max_unpool(&self, rank: usize, indices: &Tensor, window: &PoolWindow, output_size: Sizes) -> Result<Tensor> {
         let op = UNPOOL[rank - 1];
+        self.floats(op)?;
         if !(self.dim() == rank + 1 || self.dim() == rank + 2) || indices.shape() != self.shape() {
             return Err(Error::shape(
                 op,

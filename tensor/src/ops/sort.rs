@@ -1,9 +1,11 @@
 //! Order: sorting, ranks, searching.
 
 mod count;
+mod histogram;
 mod quantile;
 mod unique;
 
+pub use histogram::HistogramBins;
 pub use quantile::Quantile;
 pub use unique::{Unique, UniqueResults};
 

@@ -59,6 +59,17 @@ pub(super) fn register(r: &mut Registry) {
         let options = options(a, None)?;
         Ok(Tensor::empty(a.sizes("size")?, options)?)
     });
+    // The dimensions as they lie in memory, then viewed in their own order.
+    r.op("empty_permuted", |a| {
+        let options = options(a, None)?;
+        let (size, layout) = (a.ints("size")?, a.ints("physical_layout")?);
+        let of = |d: &isize| usize::try_from(*d).ok().and_then(|d| size.get(d).copied());
+        let inner: Option<Vec<isize>> = layout.iter().map(of).collect();
+        let inner = inner.filter(|i| i.len() == size.len()).ok_or_else(|| "the layout is no order of the dimensions".to_string())?;
+        let mut back = vec![0; size.len()];
+        layout.iter().enumerate().for_each(|(at, &d)| back[d as usize] = at as isize);
+        Ok(Tensor::empty(inner, options)?.permute(back)?)
+    });
     r.op("item", |a| {
         let x = a.tensor("self")?;
         Ok(vec![match x.dtype() {

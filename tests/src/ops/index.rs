@@ -144,6 +144,10 @@ fn places(r: &mut Registry) {
         let places = if x.dim() == 0 && matches!(a.peek("as_tuple"), Some(Value::Bool(true))) { x.reshape(1)? } else { x }.nonzero()?;
         Ok(if a.bool_or("as_tuple", false)? { places.unbind(1)? } else { vec![places] })
     });
+    r.op("nonzero_static", |a| {
+        let x = a.tensor("input")?;
+        Ok(x.nonzero_static(a.size("size")?, a.int_or("fill_value", -1)? as i64)?)
+    });
     r.unary("argwhere", Tensor::nonzero);
     r.op("nn.functional.one_hot", |a| {
         let x = a.tensor("input")?;

@@ -153,6 +153,29 @@ fn register_matrices(r: &mut Registry) {
         let (x, tau) = (a.tensor("A")?, a.tensor("tau")?);
         Ok(linalg::householder_product(&x, &tau)?)
     });
+    r.op("ormqr", |a| {
+        let (x, tau, c) = (a.tensor("input")?, a.tensor("tau")?, a.tensor("other")?);
+        Ok(linalg::ormqr(&x, &tau, &c, a.bool_or("left", true)?, a.bool_or("transpose", false)?)?)
+    });
+    r.op("geqrf", |a| Ok(linalg::geqrf(&a.tensor("input")?)?));
+    r.op("linalg.polar", |a| Ok(linalg::polar(&a.tensor("A")?)?));
+    r.unary("linalg.matrix_sqrth", linalg::matrix_sqrth);
+    // Names that PyTorch keeps for older programs.
+    flag(r, "svd", "some", true, |x, some| {
+        let (u, s, vh) = linalg::svd(x, !some)?;
+        Ok(vec![u, s, vh.mh()?])
+    });
+    r.op("pinverse", |a| {
+        let (x, rcond) = (a.tensor("input")?, a.float_or("rcond", 1e-15)?);
+        Ok(linalg::pinv(&x, Tolerance { atol: None, rtol: Some(rcond.into()) }, false)?)
+    });
+    r.op("triangular_solve", |a| {
+        let (b, x) = (a.tensor("b")?, a.tensor("A")?);
+        let (upper, transpose) = (a.bool_or("upper", true)?, a.bool_or("transpose", false)?);
+        let unitriangular = a.bool_or("unitriangular", false)?;
+        let (of, upper) = if transpose { (x.transpose(-2, -1)?, !upper) } else { (x.clone(), upper) };
+        Ok((linalg::solve_triangular(&of, &b, upper, true, unitriangular)?, x))
+    });
     r.op("linalg.matrix_rank", |a| {
         let x = a.tensor("A")?;
         let given = tolerances(a)?;

@@ -33,6 +33,10 @@ fn contract_dims(a: &mut Args) -> CaseResult<ContractDims> {
         Some(Value::Int(n)) => {
             Ok(usize::try_from(n).map_err(|_| CaseError::Untypable(format!("`dims` is unsigned, {n} cannot be passed")))?.into())
         }
+        Some(Value::Float(f)) => Err(CaseError::Untypable(format!("`dims` is unsigned, {f} cannot be passed"))),
+        Some(Value::List(both)) if both.iter().any(|v| matches!(v, Value::Int(_))) => {
+            Err(CaseError::Untypable("`dims` is a number or two lists, a list of numbers cannot be passed".to_string()))
+        }
         Some(Value::List(mut both) | Value::Tuple(mut both)) if both.len() == 2 => {
             let second = both.pop().unwrap_or(Value::None);
             let first = both.pop().unwrap_or(Value::None);

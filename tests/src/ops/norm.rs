@@ -44,6 +44,15 @@ pub(super) fn register(r: &mut Registry) {
         let (w, b, eps) = (a.opt_tensor("weight")?, a.opt_tensor("bias")?, a.float_or("eps", 1e-5)?);
         Ok(x.group_norm(groups, w.as_ref(), b.as_ref(), eps)?)
     });
+    r.op("native_group_norm", |a| {
+        let (x, w, b) = (a.tensor("input")?, a.opt_tensor("weight")?, a.opt_tensor("bias")?);
+        // The sizes of batch, channels and the rest, which are the input's own.
+        for name in ["N", "C", "HxW"] {
+            a.size(name)?;
+        }
+        let groups = a.size("group")?;
+        Ok(x.native_group_norm(groups, w.as_ref(), b.as_ref(), a.float_or("eps", 1e-5)?)?)
+    });
     r.op("nn.functional.rms_norm", |a| {
         let (x, shape) = (a.tensor("input")?, a.ints("normalized_shape")?);
         let (w, eps) = (a.opt_tensor("weight")?, a.opt_float("eps")?);

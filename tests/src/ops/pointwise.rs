@@ -206,6 +206,8 @@ fn casts(r: &mut Registry) {
         ("bfloat16", DType::BF16),
         ("float", DType::F32),
         ("double", DType::F64),
+        ("cfloat", DType::C64),
+        ("cdouble", DType::C128),
     ] {
         r.op(name, move |a| Ok(a.tensor("self")?.to_dtype(dtype)?));
     }

@@ -84,7 +84,7 @@ pub(super) fn register(r: &mut Registry) {
     r.unary("trace", Tensor::matrix_trace);
     r.unary("corrcoef", Tensor::corrcoef);
     r.op("cov", |a| {
-        let (x, correction) = (a.tensor("input")?, a.float_or("correction", 1.0)?);
+        let (x, correction) = (a.tensor("input")?, a.int_or("correction", 1)? as f64);
         let (fweights, aweights) = (a.opt_tensor("fweights")?, a.opt_tensor("aweights")?);
         Ok(x.cov(correction, fweights.as_ref(), aweights.as_ref())?)
     });

@@ -71,7 +71,7 @@ fn arrangements(r: &mut Registry) {
         };
         let dim = a.opt_int("dim")?;
         // A promise about the result, so that it need not be counted.
-        a.ignore("output_size");
+        a.opt_size("output_size")?;
         Ok(x.repeat_interleave(repeats, dim)?)
     });
     r.op("meshgrid", |a| {

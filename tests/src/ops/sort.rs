@@ -1,6 +1,6 @@
 //! Sorting, ranks, searching, counting.
 
-use rushlight_tensor::{DType, Quantile, Result, Tensor, Unique};
+use rushlight_tensor::{DType, HistogramBins, Quantile, Result, Scalar, Tensor, Unique};
 
 use crate::args::{Args, Either};
 use crate::golden::Value;
@@ -169,6 +169,35 @@ fn counts(r: &mut Registry) {
         let (x, bins) = (a.tensor("input")?, a.opt_size("bins")?.unwrap_or(100));
         Ok(x.histc(bins, a.float_or("min", 0.0)?, a.float_or("max", 0.0)?)?)
     });
+    r.op("histogramdd", |a| {
+        let x = a.tensor("input")?;
+        let bins = match a.take("bins") {
+            Some(Value::List(v) | Value::Tuple(v)) => {
+                v.into_iter().map(|v| Args::new(vec![v], vec![]).either("bins")).collect::<CaseResult<Vec<_>>>()?
+            }
+            Some(Value::Int(n)) => (0..x.size(-1)?).map(|_| Either::Scalar(n.into())).collect(),
+            _ => return Err(CaseError::Missing("other `bins`".to_string())),
+        };
+        let bins: Vec<HistogramBins<'_>> = bins
+            .iter()
+            .map(|b| match b {
+                Either::Tensor(t) => HistogramBins::Edges(t),
+                Either::Scalar(n) => HistogramBins::Even(n.to_i64().max(0) as usize),
+            })
+            .collect();
+        let range = match a.take("range") {
+            None | Some(Value::None) => None,
+            Some(Value::List(v) | Value::Tuple(v)) => {
+                let mut ends = Args::new(v, vec![]);
+                let pairs = (0..x.size(-1)?).map(|_| Ok((ends.float_or("low", 0.0)?, ends.float_or("high", 0.0)?)));
+                Some(pairs.collect::<CaseResult<Vec<_>>>()?)
+            }
+            Some(other) => return Err(CaseError::Missing(format!("`range` as {}", other.kind()))),
+        };
+        let weight = a.opt_tensor("weight")?;
+        let (counts, edges) = x.histogramdd(&bins, range.as_deref(), weight.as_ref(), a.bool_or("density", false)?)?;
+        Ok(std::iter::once(counts).chain(edges).collect::<Vec<_>>())
+    });
     r.op("histogram", |a| {
         let (x, bins) = (a.tensor("input")?, a.either("bins")?);
         let range = match a.take_named("range") {
@@ -186,6 +215,9 @@ fn counts(r: &mut Registry) {
         };
         Ok(match bins {
             Either::Tensor(edges) => (x.histogram(&edges, weight.as_ref(), density)?, edges),
+            Either::Scalar(n @ (Scalar::Float(_) | Scalar::Complex(_))) => {
+                return Err(CaseError::Untypable(format!("`bins` is a count or edges, {n:?} cannot be passed")));
+            }
             Either::Scalar(n) => x.histogram_bins(n.to_i64().max(0) as usize, range, weight.as_ref(), density)?,
         })
     });

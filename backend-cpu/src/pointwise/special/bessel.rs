@@ -71,7 +71,9 @@ pub(super) fn scaled_k(v: f64, x: f64) -> f64 {
         return 0.0;
     }
     // Where x (cosh t - 1) is 45 and cosh(v t) cannot make up for it: t is less than ln(2 + 90 / x) there.
-    let end = (1.0 + (45.0 + (2.0 + 90.0 / x).ln()) / x).acosh();
+    // acosh(1 + w), for small w too
+    let w = (45.0 + (2.0 + 90.0 / x).ln()) / x;
+    let end = (w + (w * (w + 2.0)).sqrt()).ln_1p();
     const STEPS: i32 = 256;
     let h = end / f64::from(STEPS);
     let mut sum = 0.5;

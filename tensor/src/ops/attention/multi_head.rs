@@ -1,5 +1,6 @@
 //! Attention of several heads, with its projections.
 
+use rushlight_backend::promote::promote_types;
 use rushlight_backend::{DType, Error, Result};
 
 use super::AttentionOptions;
@@ -154,11 +155,20 @@ impl Tensor {
         }
         let [q, k, v] = self.project(key, value, with)?;
         let dtype = q.dtype();
+        // Under autocast the queries have another type than they came with, and masks follow.
+        if dtype == self.dtype() {
+            check_masks(with, dtype)?;
+        }
         let mut mask = with.attn_mask.map(|m| added(m, dtype, "attn_mask")).transpose()?;
         let mut padding = with.key_padding_mask.map(|m| added(m, dtype, "key_padding_mask")).transpose()?;
         let size = e / heads;
         let (mut k, mut v) = match (with.bias_k, with.bias_v) {
             (Some(bk), Some(bv)) => {
+                for (name, b) in [("bias_k", bk), ("bias_v", bv)] {
+                    if b.shape().last() != Some(&e) {
+                        return Err(Error::shape(OP, format!("{name} of shape {:?} is not [1, 1, {e}]", b.shape())));
+                    }
+                }
                 let further = |b: &Tensor| b.expand([1, n, e]);
                 (mask, padding) = (one_more(mask)?, one_more(padding)?);
                 (Tensor::cat(&[k, further(bk)?], 0)?, Tensor::cat(&[v, further(bv)?], 0)?)
@@ -233,6 +243,18 @@ impl Tensor {
             inputs[i].linear(&weights[i], bias(i)?.as_ref())
         };
         Ok([one(0)?, one(1)?, one(2)?])
+    }
+}
+
+/// The type that masks of floats have together must be that of the scores they are added to; where no weights are asked for, float32 is taken too.
+fn check_masks(with: &MultiHeadAttention<'_>, dtype: DType) -> Result<()> {
+    let given = [with.attn_mask, with.key_padding_mask].into_iter().flatten();
+    let together = given.map(|m| if m.dtype() == DType::Bool { dtype } else { m.dtype() }).reduce(promote_types);
+    match together {
+        Some(d) if d.is_float() && d != dtype && (with.need_weights || d != DType::F32) => {
+            Err(Error::dtype(OP, format!("wants masks of bool or of the queries' {dtype}, got {d}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -97,6 +97,10 @@ impl Tensor {
         self.reshape([n, groups, channels / groups, inner])?.transpose(1, 2)?.reshape(self.shape())
     }
 
+    fn no_integers(&self, op: &'static str) -> Result<()> {
+        if self.dtype().is_int() { Err(Error::dtype(op, format!("does not take integers, got {}", self.dtype()))) } else { Ok(()) }
+    }
+
     /// `torch.nn.functional.unfold`: the windows of `[n, channels, h, w]` (or `[channels, h, w]`) as columns, `[n, channels * kernel elements, windows]`.
     /// PyTorch's defaults are dilation 1, padding 0 (zeros), stride 1.
     ///
@@ -110,6 +114,7 @@ impl Tensor {
         stride: impl IntoSizes,
     ) -> Result<Tensor> {
         let op = "unfold";
+        self.no_integers(op)?;
         if self.dim() == 3 {
             return self.unsqueeze(0)?.unfold_windows(kernel, dilation, padding, stride)?.squeeze_dim(0);
         }
@@ -143,6 +148,7 @@ impl Tensor {
         stride: impl IntoSizes,
     ) -> Result<Tensor> {
         let op = "fold";
+        self.no_integers(op)?;
         if self.dim() == 2 {
             return self.unsqueeze(0)?.fold(output_size, kernel, dilation, padding, stride)?.squeeze_dim(0);
         }

@@ -123,6 +123,17 @@ impl Tensor {
         apply1(Index::Nonzero { count }, [mask])
     }
 
+    /// The first `size` rows of [`nonzero`](Tensor::nonzero); where there are fewer, rows of `fill_value` follow. PyTorch's default is -1.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn nonzero_static(&self, size: usize, fill_value: i64) -> Result<Tensor> {
+        let places = self.nonzero()?;
+        let (found, dims) = (places.shape()[0], places.shape()[1]);
+        let rest = Tensor::full([size.saturating_sub(found), dims], fill_value, (DType::I64, self.device()))?;
+        Tensor::cat(&[places.narrow(0, 0, size.min(found))?, rest], 0)
+    }
+
     /// The coordinates in a tensor of this shape of places in row-major order: one tensor for each dimension. Negative places count from the back.
     ///
     /// # Errors

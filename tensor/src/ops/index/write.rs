@@ -58,6 +58,14 @@ impl Tensor {
         self.index_add(dim, index, &scaled)
     }
 
+    /// That a source has this tensor's number of dimensions.
+    pub(super) fn same_rank(&self, op: &'static str, source: &Tensor) -> Result<()> {
+        if source.dim() == self.dim() {
+            return Ok(());
+        }
+        Err(Error::shape(op, format!("a source of shape {:?} for a tensor of shape {:?}", source.shape(), self.shape())))
+    }
+
     /// An index vector in the shape of what it moves along a dimension.
     fn index_along(&self, op: &'static str, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let d = normalize_dim(op, dim, self.dim())?;
@@ -105,6 +113,7 @@ impl Tensor {
     /// # Errors
     /// If shapes or dtypes do not fit, or the index reaches beyond the dimension.
     pub fn index_reduce(&self, dim: isize, index: &Tensor, source: &Tensor, mode: ScatterMode, include_self: bool) -> Result<Tensor> {
+        self.same_rank("index_reduce", source)?;
         let index = self.index_along("index_reduce", dim, index, source)?;
         vector(self)?.scatter_reduce(dim, &index, &vector(source)?, mode, include_self)?.reshape(self.shape())
     }

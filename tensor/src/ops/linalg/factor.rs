@@ -159,15 +159,89 @@ pub fn householder_product(a: &Tensor, tau: &Tensor) -> Result<Tensor> {
     if n > m || k > n || tau.dim() + 1 != a.dim() || tau.shape()[..tau.dim() - 1] != a.shape()[..a.dim() - 2] {
         return Err(Error::shape(name, format!("shapes {:?} and {:?} do not fit", a.shape(), tau.shape())));
     }
-    let options = (a.dtype(), a.device());
-    let mut shape = a.shape().to_vec();
-    let mut q = Tensor::eye(m, n, options)?.expand(shape.as_slice())?;
-    shape[a.dim() - 1] = k;
-    let v = a.narrow(-1, 0, k)?.tril(-1)?.add(&Tensor::eye(m, k, options)?)?;
-    for i in (0..k).rev() {
+    let q = Tensor::eye(m, n, (a.dtype(), a.device()))?.expand(a.shape())?;
+    reflected(a, tau, q, false)
+}
+
+/// The reflections of [`householder_product`] applied to a matrix: `H_1 .. H_k c`, or with `adjoint` `(H_1 .. H_k)^H c`.
+fn reflected(a: &Tensor, tau: &Tensor, c: Tensor, adjoint: bool) -> Result<Tensor> {
+    let (m, k) = (a.shape()[a.dim() - 2], tau.shape()[tau.dim() - 1]);
+    let v = a.narrow(-1, 0, k)?.tril(-1)?.add(&Tensor::eye(m, k, (a.dtype(), a.device()))?)?;
+    let tau = if adjoint { tau.conj()? } else { tau.clone() };
+    (0..k).try_fold(c, |c, i| {
+        let i = if adjoint { i } else { k - 1 - i };
         let v = v.narrow(-1, i as isize, 1)?;
         let step = v.mul(&tau.narrow(-1, i as isize, 1)?.unsqueeze(-1)?)?;
-        q = q.sub(&step.matmul(&v.mh()?.matmul(&q)?)?)?;
+        c.sub(&step.matmul(&v.mh()?.matmul(&c)?)?)
+    })
+}
+
+/// `Q C`, or `C Q` if not `left`, with the square Q that the reflections of [`householder_product`] make, or with its adjoint if `transpose`.
+///
+/// # Errors
+/// If the shapes or dtypes do not fit.
+pub fn ormqr(a: &Tensor, tau: &Tensor, c: &Tensor, left: bool, transpose: bool) -> Result<Tensor> {
+    let name = "ormqr";
+    let ((m, n), (rows, columns)) = (sizes(name, a)?, sizes(name, c)?);
+    let k = tau.shape().last().copied().unwrap_or(0);
+    let lead = |t: &Tensor, own: usize| t.shape()[..t.dim() - own].to_vec();
+    let fits = tau.dim() + 1 == a.dim() && c.dim() == a.dim() && lead(tau, 1) == lead(a, 2) && lead(c, 2) == lead(a, 2);
+    if !fits || k > n || k > m || m != if left { rows } else { columns } {
+        return Err(Error::shape(name, format!("shapes {:?}, {:?} and {:?} do not fit", a.shape(), tau.shape(), c.shape())));
     }
-    Ok(q)
+    if a.dtype() != tau.dtype() || a.dtype() != c.dtype() {
+        return Err(Error::dtype(name, format!("wants one dtype, got {}, {} and {}", a.dtype(), tau.dtype(), c.dtype())));
+    }
+    // C Q = (Q^H C^H)^H
+    if left { reflected(a, tau, c.clone(), transpose) } else { reflected(a, tau, c.mh()?, !transpose)?.mh() }
+}
+
+/// The QR factorisation as LAPACK's `geqrf` leaves it: R on the diagonal and above, the reflections' vectors below (their first element, 1, is left
+/// out), and the factors tau. [`householder_product`] makes Q of them. Not differentiable.
+///
+/// # Errors
+/// If the tensor has no matrices.
+pub fn geqrf(a: &Tensor) -> Result<(Tensor, Tensor)> {
+    let name = "geqrf";
+    let (m, n) = sizes(name, a)?;
+    if !a.dtype().is_differentiable() {
+        return Err(Error::dtype(name, format!("wants floats or complex numbers, got {}", a.dtype())));
+    }
+    let mut rest = a.with_trace(None);
+    let (mut rows, mut columns, mut taus) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..m.min(n) {
+        let (height, width) = sizes(name, &rest)?;
+        let column = rest.narrow(-1, 0, 1)?;
+        let (alpha, below) = (column.narrow(-2, 0, 1)?, column.narrow(-2, 1, height - 1)?);
+        let length = |t: &Tensor| t.abs()?.square()?.sum_dim(-2, true)?.sqrt();
+        // Nothing below the diagonal (and a real number on it): no reflection.
+        let plain = length(&below)?.eq(0)?.logical_and(&alpha.isreal()?)?;
+        let beta = length(&column)?;
+        let beta = alpha.real()?.ge(0)?.where_(&beta.neg()?, &beta)?.to_dtype(a.dtype())?;
+        let tau = beta.sub(&alpha)?.div(&beta)?.masked_fill(&plain, 0)?;
+        let v = below.div(&alpha.sub(&beta)?)?.masked_fill(&plain, 0)?;
+        let beta = plain.where_(&alpha, &beta)?;
+        let whole = Tensor::cat(&[alpha.ones_like()?, v.clone()], -2)?;
+        let right = rest.narrow(-1, 1, width - 1)?;
+        let right = right.sub(&whole.mul(&tau.conj()?)?.matmul(&whole.mh()?.matmul(&right)?)?)?;
+        rows.push(Tensor::cat(&[beta, right.narrow(-2, 0, 1)?], -1)?);
+        columns.push(v);
+        taus.push(tau.squeeze_dim(-1)?);
+        rest = right.narrow(-2, 1, height - 1)?;
+    }
+    put_together(a, &rows, &columns, &taus)
+}
+
+/// The matrix whose i-th row from the diagonal on, and i-th column below it, are given, and all taus.
+fn put_together(a: &Tensor, rows: &[Tensor], columns: &[Tensor], taus: &[Tensor]) -> Result<(Tensor, Tensor)> {
+    let (m, n) = sizes("geqrf", a)?;
+    let k = rows.len();
+    let mut result = a.narrow(-2, k as isize, m - k)?.narrow(-1, k as isize, n - k)?;
+    for (row, column) in rows.iter().zip(columns).rev() {
+        let lower = Tensor::cat(&[column.clone(), result], -1)?;
+        result = Tensor::cat(&[row.clone(), lower], -2)?;
+    }
+    let taus =
+        if k == 0 { a.narrow(-2, 0, 0)?.reshape([a.shape()[..a.dim() - 2].to_vec(), vec![0]].concat())? } else { Tensor::cat(taus, -1)? };
+    Ok((result, taus))
 }

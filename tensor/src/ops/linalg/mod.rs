@@ -12,11 +12,11 @@ use rushlight_backend::{Error, Result, Shape};
 
 use crate::Tensor;
 
-pub use factor::{cholesky, cholesky_ex, householder_product, lu, lu_factor, lu_factor_ex, lu_unpack, qr, qr_complete};
+pub use factor::{cholesky, cholesky_ex, geqrf, householder_product, lu, lu_factor, lu_factor_ex, lu_unpack, ormqr, qr, qr_complete};
 pub use norm::{cond, matrix_norm, norm};
 pub use power::{matrix_exp, matrix_power, tensorinv, tensorsolve, vander};
 pub use solve::{cholesky_inverse, cholesky_solve, det, inv, inv_ex, logdet, lu_solve, slogdet, solve, solve_ex, solve_triangular};
-pub use spectrum::{LstSq, LstSqDriver, Tolerance, eigh, eigvalsh, lstsq, matrix_rank, pinv, svd, svdvals};
+pub use spectrum::{LstSq, LstSqDriver, Tolerance, eigh, eigvalsh, lstsq, matrix_rank, matrix_sqrth, pinv, polar, svd, svdvals};
 
 /// Rows and columns of matrices.
 fn sizes(op: &'static str, a: &Tensor) -> Result<(usize, usize)> {

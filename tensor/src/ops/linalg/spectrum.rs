@@ -45,6 +45,30 @@ pub fn svdvals(a: &Tensor) -> Result<Tensor> {
     Ok(svd(a, false)?.1)
 }
 
+/// `A = U H`: U with orthonormal columns, H Hermitian and positive semi-definite. The matrices have at least as many rows as columns.
+///
+/// # Errors
+/// If they have fewer, or are not finite.
+pub fn polar(a: &Tensor) -> Result<(Tensor, Tensor)> {
+    let name = "linalg.polar";
+    let (m, n) = sizes(name, a)?;
+    if m < n {
+        return Err(Error::shape(name, format!("wants at least as many rows as columns, got {m} by {n}")));
+    }
+    let (u, s, vh) = svd(a, false)?;
+    Ok((u.matmul(&vh)?, vh.mh()?.mul(&s.unsqueeze(-2)?)?.matmul(&vh)?))
+}
+
+/// The square root of Hermitian positive definite matrices, itself one; eigenvalues below 0 count as 0. The lower triangle is read.
+///
+/// # Errors
+/// If the matrices are not square or not finite.
+pub fn matrix_sqrth(a: &Tensor) -> Result<Tensor> {
+    square("linalg.matrix_sqrth", a)?;
+    let (values, vectors) = eigh(a, false)?;
+    vectors.mul(&values.clamp(0.0, None)?.sqrt()?.unsqueeze(-2)?)?.matmul(&vectors.mh()?)
+}
+
 /// Up to which size singular values count as 0: `max(atol, rtol * largest)`. By default atol is 0, and rtol the dtype's epsilon times the larger
 /// size of the matrices, or 0 if there is an atol above 0.
 #[derive(Clone, Copy, Default)]

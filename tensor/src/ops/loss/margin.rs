@@ -33,6 +33,9 @@ impl Tensor {
         if let Some([x]) = widened([self])? {
             return x.hinge_embedding_loss(y, margin, reduction);
         }
+        if reduction == LossReduction::Mean {
+            self.floats("hinge_embedding_loss")?;
+        }
         let apart = self.rsub(margin)?.clamp(0.0, None)?;
         let losses = y.ne(1)?.where_(&apart, 0)?.add(&y.ne(-1)?.where_(self, 0)?)?;
         reduced(&losses, reduction)
@@ -106,6 +109,7 @@ impl Tensor {
         if !matches!(p, 1 | 2) {
             return Err(Error::value(op, format!("p must be 1 or 2, got {p}")));
         }
+        self.floats(op)?;
         let (x, targets, shape) = scores(op, self, targets)?;
         let classes = x.shape()[1];
         if let Some(w) = weight.filter(|w| w.dtype() != x.dtype()) {
@@ -118,7 +122,7 @@ impl Tensor {
             return Err(Error::dtype(op, format!("targets must be int64, got {}", targets.dtype())));
         }
         let index = targets.reshape([x.shape()[0], 1])?;
-        let mut z = x.sub(&x.gather(1, &index)?)?.add(margin)?.relu()?;
+        let mut z = x.sub(&x.gather(1, &index)?)?.add(margin)?.clamp(0.0, None)?;
         if p == 2 {
             z = z.square()?;
         }
@@ -162,7 +166,7 @@ impl Tensor {
         let index = counts.where_(&targets, 0)?;
         let ones = counts.to_dtype(x.dtype())?;
         let is_target = ones.zeros_like()?.scatter_add(1, &index, &ones)?.gt(0)?;
-        let z = x.unsqueeze(1)?.sub(&x.gather(1, &index)?.unsqueeze(2)?)?.add(1.0)?.relu()?;
+        let z = x.unsqueeze(1)?.sub(&x.gather(1, &index)?.unsqueeze(2)?)?.add(1.0)?.clamp(0.0, None)?;
         let z = z.masked_fill(&counts.logical_not()?.unsqueeze(2)?, 0)?.masked_fill(&is_target.unsqueeze(1)?, 0)?;
         let losses = z.sum_dim([1, 2], false)?.div(classes as f64)?;
         if self.dim() < 2 { reduced(&losses.reshape(())?, reduction) } else { reduced(&losses, reduction) }

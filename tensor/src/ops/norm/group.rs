@@ -142,10 +142,25 @@ impl Tensor {
     /// # Errors
     /// If shapes or dtypes do not fit, or the channels cannot be divided so.
     pub fn group_norm(&self, groups: usize, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
+        self.native_group_norm(groups, weight, bias, eps).map(|r| r.0)
+    }
+
+    /// As [`group_norm`](Tensor::group_norm), with the means and the factors `1 / sqrt(variance + eps)`, `[n, groups]`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn native_group_norm(
+        &self,
+        groups: usize,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<(Tensor, Tensor, Tensor)> {
         if mixed(self, &[weight, bias]) {
             let wide = |t: Option<&Tensor>| t.map(|t| t.to_dtype(DType::F32)).transpose();
             let (w, b) = (wide(weight)?, wide(bias)?);
-            return self.to_dtype(DType::F32)?.group_norm(groups, w.as_ref(), b.as_ref(), eps)?.to_dtype(self.dtype());
+            let (y, mean, factor) = self.to_dtype(DType::F32)?.native_group_norm(groups, w.as_ref(), b.as_ref(), eps)?;
+            return Ok((y.to_dtype(self.dtype())?, mean, factor));
         }
         if let (Some(1), true) = (self.numel().checked_div(groups), self.shape().first() == Some(&1)) {
             return Err(Error::value(
@@ -153,7 +168,7 @@ impl Tensor {
                 format!("more than 1 value per group is needed, got {:?} and {groups} groups", self.shape()),
             ));
         }
-        grouped(self, groups, weight, bias, eps).map(|r| r.0)
+        grouped(self, groups, weight, bias, eps)
     }
 
     /// Instance normalisation of `[n, channels, ..]`: each channel of each item is normalised with its own mean and biased variance. The running statistics
@@ -186,6 +201,9 @@ impl Tensor {
         let (channels, each) = (self.shape()[1], self.shape()[2..].iter().product::<usize>());
         if each == 1 {
             return Err(Error::value(op, format!("more than 1 value per channel is needed, got an input of shape {:?}", self.shape())));
+        }
+        if self.shape()[0] == 0 && (running_mean.is_some() || running_var.is_some()) {
+            return Err(Error::shape(op, format!("running statistics cannot be updated without items, got {:?}", self.shape())));
         }
         let y = self.group_norm(channels, weight, bias, options.eps)?;
         let mean_of_items = |items: Tensor, running: &mut Tensor| -> Result<()> {

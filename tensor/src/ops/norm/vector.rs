@@ -138,6 +138,9 @@ impl Tensor {
                 format!("wants [n, channels, ..] of 3 dimensions or more, got {:?}", self.shape()),
             ));
         }
+        if self.dtype() == DType::Bool {
+            return Err(Error::dtype("local_response_norm", "does not take booleans"));
+        }
         if self.numel() == 0 {
             return Ok(self.clone());
         }

@@ -8,8 +8,9 @@ impl Tensor {
     /// x where `|x| > lambda`, else 0. PyTorch's default lambda is 0.5.
     ///
     /// # Errors
-    /// If the tensor is complex.
+    /// If the tensor is not floating point.
     pub fn hardshrink(&self, lambda: f64) -> Result<Tensor> {
+        self.floats("hardshrink")?;
         self.masked_fill(&self.abs()?.le(lambda)?, 0)
     }
 
@@ -32,6 +33,9 @@ impl Tensor {
     pub fn hardtanh(&self, min: f64, max: f64) -> Result<Tensor> {
         if min > max {
             return Err(Error::value("hardtanh", format!("the lower bound {min} is greater than the upper one, {max}")));
+        }
+        if (min.is_nan() || max.is_nan()) && self.dtype().is_int() {
+            return Err(Error::value("hardtanh", format!("a bound of NaN for integers, {}", self.dtype())));
         }
         self.clamp(min, max)
     }
@@ -85,8 +89,9 @@ impl Tensor {
     /// `a sigmoid(b)`, where a and b are the halves along a dimension. PyTorch's default is the last one.
     ///
     /// # Errors
-    /// If there is no such dimension or its size is odd.
+    /// If there is no such dimension or its size is odd, or the tensor is not floating point.
     pub fn glu(&self, dim: isize) -> Result<Tensor> {
+        self.floats("glu")?;
         let n = self.size(dim)?;
         if n % 2 != 0 {
             return Err(Error::shape("glu", format!("the dimension to be halved must be even, dimension {dim} has size {n}")));

@@ -82,7 +82,8 @@ impl Tensor {
         }
         let x = if self.dtype().is_float() { self.clone() } else { self.to_dtype(crate::default_dtype())? };
         let angle = x.lt(0)?.to_dtype(x.dtype())?.mul(std::f64::consts::PI)?;
-        x.isnan()?.where_(&x, &angle)
+        // NaN stays, and rounding has the derivative 0.
+        x.isnan()?.where_(&x.round()?, &angle)
     }
 
     /// `x / |x|`, and 0 at 0; of real numbers the sign.
@@ -95,7 +96,9 @@ impl Tensor {
         }
         let abs = self.abs()?;
         let zero = abs.eq(0)?;
-        self.masked_fill(&zero, 0)?.div(&abs.masked_fill(&zero, 1)?)
+        let (x, abs) = (self.masked_fill(&zero, 0)?, abs.masked_fill(&zero, 1)?);
+        // Part by part: infinite ones do not spoil the others.
+        Tensor::complex(&x.real()?.div(&abs)?, &x.imag()?.div(&abs)?)
     }
 
     /// Whether the imaginary part is 0 (`bool`).

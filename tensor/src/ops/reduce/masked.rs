@@ -171,8 +171,8 @@ pub fn logsumexp(x: &Tensor, dims: impl IntoSizes, keepdim: bool, mask: Option<&
 /// # Errors
 /// If shapes or masks do not fit.
 pub fn logaddexp(x: &Tensor, y: &Tensor, x_mask: Option<&Tensor>, y_mask: Option<&Tensor>) -> Result<Tensor> {
-    numbers("masked.logaddexp", x)?;
-    numbers("masked.logaddexp", y)?;
+    x.floats("masked.logaddexp")?;
+    y.floats("masked.logaddexp")?;
     let (x, y) = (filled(x, x_mask, bounds(x.dtype()).0)?, filled(y, y_mask, bounds(y.dtype()).0)?);
     let shape = broadcast_shapes("masked.logaddexp", &[x.shape(), y.shape()])?;
     Tensor::stack(&[x.expand(shape.as_slice())?, y.expand(shape.as_slice())?], 0)?.logsumexp(0, false)

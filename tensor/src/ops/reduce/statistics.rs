@@ -79,15 +79,19 @@ impl Tensor {
             Some(w) if w.dtype().is_float() => x.to_dtype(promote_types(x.dtype(), w.dtype()))?,
             _ => x,
         };
-        // The sum of the weights, and the mean.
+        // The sum of the weights (in their type, as in PyTorch), and the mean.
         let (total, mean) = match &w {
             None => (Tensor::full((), observations as f64, (DType::F64, x.device()))?, x.mean_dim(1, true)?),
-            Some(w) => (w.sum()?.to_dtype(DType::F64)?, x.mul(w)?.sum_dim(1, true)?.div(&w.sum()?)?),
+            Some(w) => {
+                let total = w.sum()?;
+                let mean = x.mul(w)?.sum_dim(1, true)?.div(&total)?;
+                (if total.dtype().is_int() { total.to_dtype(DType::F64)? } else { total }, mean)
+            }
         };
         // What the products are divided by, never negative.
         let norm = match (&w, aweights) {
             (Some(w), Some(a)) if correction != 0.0 => {
-                let weighted = w.mul(a)?.sum()?.to_dtype(DType::F64)?;
+                let weighted = w.mul(a)?.sum()?;
                 total.sub(&weighted.mul(correction)?.div(&total)?)?
             }
             _ => total.sub(correction)?,

@@ -1,7 +1,7 @@
 //! Margins.
 
 use rushlight_backend::op::ShapeOp;
-use rushlight_backend::{Dims, Error, Result, Scalar};
+use rushlight_backend::{DType, Dims, Error, Result, Scalar};
 
 use crate::{IntoSizes, Tensor, apply1};
 
@@ -60,6 +60,9 @@ impl Tensor {
             && !value.fits(self.dtype())
         {
             return Err(Error::value(op, format!("{value:?} is out of range for {}", self.dtype())));
+        }
+        if matches!(mode, PadMode::Reflect | PadMode::Replicate) && self.dtype() == DType::Bool {
+            return Err(Error::dtype(op, "does not reflect or repeat booleans"));
         }
         if matches!(mode, PadMode::Reflect | PadMode::Replicate) && self.shape().iter().rev().take(pairs + 1).any(|&n| n == 0) {
             return Err(Error::shape(op, format!("only the batch may be empty, got {:?}", self.shape())));
