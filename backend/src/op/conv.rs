@@ -5,8 +5,8 @@
 //!
 //! `y[n, o, p] = sum over c, k of w[o, c, k] * x[n, c, p * stride + k * dilation - before]`, where x is zero outside; channels in groups.
 
-use super::spatial::at_least;
-use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype, sized};
+use super::spatial::{at_least, sized};
+use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype};
 use crate::{DType, Error, Result, Shape};
 
 /// How the positions of input, weight and output belong together.

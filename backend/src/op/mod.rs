@@ -225,12 +225,6 @@ pub(crate) fn want_index(op: &'static str, dtype: DType) -> Result<()> {
     Err(Error::dtype(op, format!("indices must be int64, got {dtype}")))
 }
 
-/// One result, whose size follows from parameters: it may be larger than memory can be.
-pub(crate) fn sized(name: &'static str, shape: Shape, dtype: DType) -> Result<Metas> {
-    create::check_size(name, &shape, dtype)?;
-    one(shape, dtype)
-}
-
 /// One result.
 #[inline(always)]
 pub(crate) fn one(shape: Shape, dtype: DType) -> Result<Metas> {

@@ -1,7 +1,7 @@
 //! Resampling of images and signals to other sizes.
 
-use super::spatial::at_least;
-use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype, sized, want_float};
+use super::spatial::{at_least, sized};
+use super::{MetaRef, Metas, Spatial, exactly, one, same_dtype, want_float};
 use crate::{DType, Error, Result, Shape};
 
 /// How the elements between samples are found.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::{Error, Result, Shape};
+use super::create::check_size;
+use super::{Metas, one};
+use crate::{DType, Error, Result, Shape};
 
 /// One number for each of one to three spatial dimensions (time; height, width; depth, height, width).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,4 +90,10 @@ pub(super) fn at_least(op: &'static str, what: &str, values: &Spatial, rank: usi
         return Err(Error::value(op, format!("{what} must be at least {limit}, got {values:?}")));
     }
     Ok(())
+}
+
+/// One result, whose size follows from parameters: it may be larger than memory can be.
+pub(super) fn sized(name: &'static str, shape: Shape, dtype: DType) -> Result<Metas> {
+    check_size(name, &shape, dtype)?;
+    one(shape, dtype)
 }
