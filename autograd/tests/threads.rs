@@ -1,5 +1,5 @@
 //! Results do not depend on the number of threads: one operation or more of every family, at sizes that are shared out, forward and backward, with the same
-//! bits for 1, 2 and 3 threads.
+//! bits for 1, 2 and 3 threads. And graphs that several threads have made parts of.
 
 use rushlight_autograd::{Autograd, BackwardOptions, grad_of};
 use rushlight_tensor::{
@@ -146,4 +146,27 @@ fn the_same_bits_with_any_number_of_threads() {
     }
     set_num_threads(before);
     assert!(wrong.is_empty(), "the number of threads matters: {}", wrong.join("; "));
+}
+
+/// Nodes are numbered by the thread that makes them: parts of one graph from threads with far and near numbers, and with equal ones.
+#[test]
+fn a_graph_of_many_threads() -> Result<()> {
+    let x = Tensor::new([0.5f64, -2.0])?.requires_grad()?;
+    let powers = |x: &Tensor, n: usize| (1..n).try_fold(x.clone(), |y, _| y.mul(x));
+    let made = |n: usize, from: &Tensor| std::thread::scope(|s| s.spawn(|| powers(from, n)).join().expect("no panic"));
+    let here = powers(&x, 40)?;
+    let twins = [made(3, &x)?, made(3, &x)?];
+    // x^9 from x^3, and a product of both twins, on other threads; all together on this one.
+    let y = here.add(&made(3, &twins[0])?)?.add(&twins[0].mul(&twins[1])?)?;
+    let gradient =
+        grad_of(&[&y.sum()?], &[&x], &[], BackwardOptions::retain_graph())?.remove(0).expect("it depends on x").to_vec::<f64>()?;
+    let of_twin =
+        grad_of(&[&y.sum()?], &[&twins[0]], &[], BackwardOptions::default())?.remove(0).expect("it depends on it").to_vec::<f64>()?;
+    for (i, v) in [0.5f64, -2.0].into_iter().enumerate() {
+        let wanted = 40.0 * v.powi(39) + 9.0 * v.powi(8) + 6.0 * v.powi(5);
+        assert!((gradient[i] - wanted).abs() <= 1e-12 * wanted.abs(), "{} {wanted}", gradient[i]);
+        let wanted = 3.0 * v.powi(6) + v.powi(3);
+        assert!((of_twin[i] - wanted).abs() <= 1e-12 * wanted.abs(), "{} {wanted}", of_twin[i]);
+    }
+    Ok(())
 }

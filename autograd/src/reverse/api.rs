@@ -116,7 +116,7 @@ pub(crate) fn leaf_at(level: u32, t: &Tensor) -> Result<Tensor> {
             format!("only floating-point and complex tensors can require gradients, got {}", t.dtype()),
         ));
     }
-    Ok(t.with_trace(Some(Trace::new(Node::leaf(level, t.trace().cloned())))))
+    Ok(t.with_trace(Some(Node::leaf(level, t.trace().cloned()))))
 }
 
 /// A tensor as the levels below this one see it.
@@ -275,7 +275,7 @@ pub(crate) fn gradients(
         .enumerate()
         .map(|(i, x)| {
             let (_, node, index) = var_of(x).ok_or_else(|| Error::autograd("grad", format!("input {i} does not require gradients")))?;
-            Ok(Target { node: node.id, index })
+            Ok(Target { node, index })
         })
         .collect::<Result<Vec<_>>>()?;
     let roots = outputs

@@ -19,13 +19,12 @@ pub(crate) struct Pass<'a> {
     /// Whether the pass itself is recorded, so that it can be differentiated.
     pub(crate) create_graph: bool,
     /// Gradients are wanted for these outputs of nodes alone; `None` accumulates them into the leaves.
-    pub(crate) wanted: Option<&'a [Target]>,
+    pub(crate) wanted: Option<&'a [Target<'a>]>,
 }
 
 /// An output of a node.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) node: u64,
+pub(crate) struct Target<'a> {
+    pub(crate) node: &'a Node,
     pub(crate) index: usize,
 }
 
@@ -61,15 +60,14 @@ impl Pass<'_> {
         let wanted = self.wanted.unwrap_or(&[]);
         let mut found: Vec<Option<Tensor>> = vec![None; wanted.len()];
         // What was made before everything that is wanted cannot depend on it.
-        let oldest = if self.wanted.is_some() { wanted.iter().map(|t| t.node).min().unwrap_or(u64::MAX) } else { 0 };
+        let oldest = if self.wanted.is_some() { wanted.iter().map(|t| t.node.number).min().unwrap_or(u64::MAX) } else { 0 };
         let mut frontier = Frontier::default();
         for (trace, grad) in roots {
             frontier.push(trace, grad.clone(), oldest)?;
         }
         while let Some(Pending { node, trace, mut grads }) = frontier.pop() {
-            let id = node.id;
             hooks::arrived(node, &mut grads)?;
-            for (target, slot) in wanted.iter().zip(&mut found).filter(|(t, _)| t.node == id) {
+            for (target, slot) in wanted.iter().zip(&mut found).filter(|(t, _)| std::ptr::eq(t.node, node)) {
                 if let Some(g) = grads.get(target.index).cloned().flatten() {
                     accumulate(slot, g)?;
                 }
@@ -82,7 +80,7 @@ impl Pass<'_> {
                 }
                 continue;
             };
-            if id == oldest {
+            if node.number == oldest {
                 continue;
             }
             while grads.len() < node.output_metas.len() {
@@ -184,7 +182,8 @@ impl Pass<'_> {
 #[derive(Default)]
 struct Frontier<'a> {
     youngest: Option<Pending<'a>>,
-    others: BTreeMap<u64, Pending<'a>>,
+    /// By number; nodes of different threads may share one, their addresses keep them apart.
+    others: BTreeMap<(u64, usize), Pending<'a>>,
 }
 
 impl<'a> Frontier<'a> {
@@ -199,16 +198,17 @@ impl<'a> Frontier<'a> {
     /// Adds a gradient to those that wait for an output's node.
     fn push(&mut self, trace: &'a Trace, grad: Tensor, oldest: u64) -> Result<()> {
         let (node, index) = node_of(trace).ok_or_else(|| Error::autograd("backward", "the tensor is not on the tape"))?;
-        if node.id < oldest {
+        if node.number < oldest {
             return Ok(());
         }
+        let place = |node: &Node| (node.number, std::ptr::from_ref(node).addr());
         let new = || Pending { node, trace, grads: Grads::new() };
         let pending = match &mut self.youngest {
-            Some(youngest) if node.id == youngest.node.id => youngest,
-            Some(youngest) if node.id < youngest.node.id => self.others.entry(node.id).or_insert_with(new),
+            Some(youngest) if std::ptr::eq(node, youngest.node) => youngest,
+            Some(youngest) if place(node) < place(youngest.node) => self.others.entry(place(node)).or_insert_with(new),
             youngest => {
                 if let Some(older) = youngest.take() {
-                    self.others.insert(older.node.id, older);
+                    self.others.insert(place(older.node), older);
                 }
                 youngest.insert(new())
             }

@@ -43,9 +43,10 @@ impl HookHandle {
 
 /// Attaches a hook to an output of a node.
 pub(crate) fn attach(node: &Node, index: usize, hook: Hook) -> HookHandle {
-    let id = super::node::next_id();
     let attached = node.attached.get_or_init(Default::default);
-    lock(&attached.hooks).push((id, index, hook));
+    let mut hooks = lock(&attached.hooks);
+    let id = hooks.last().map_or(0, |(last, _, _)| last + 1);
+    hooks.push((id, index, hook));
     HookHandle { attached: Arc::downgrade(attached), id }
 }
 

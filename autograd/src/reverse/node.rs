@@ -1,11 +1,12 @@
 //! What the tape is made of: nodes, which are the traces that tensors carry.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rushlight_backend::{Meta, Op};
 use rushlight_tensor::{Reader, Tensor, Trace, Tracer};
 use smallvec::SmallVec;
+use triomphe::UniqueArc;
 
 use super::hooks::Attached;
 use super::tape;
@@ -14,8 +15,8 @@ use super::tape;
 ///
 /// One flat struct: every recorded operation writes it, and each level of nesting would be one more copy of it.
 pub(crate) struct Node {
-    /// Nodes are numbered as they are made: an operation's number is larger than those of its inputs' nodes.
-    pub(crate) id: u64,
+    /// When it was made, see [`next_number`].
+    pub(crate) number: u64,
     pub(crate) level: u32,
     /// What lies under the first output.
     pub(crate) below: Option<Trace>,
@@ -44,21 +45,36 @@ impl Node {
         self.op.as_ref().map_or("leaf", Op::name)
     }
 
+    /// A node to be filled in. It is a constant, which is copied to where the node stays: a node that was written elsewhere and moved would be read in other
+    /// pieces than it was written in, and wait for that.
+    #[allow(clippy::declare_interior_mutable_const)]
+    const BLANK: Node = Node {
+        number: 0,
+        level: 0,
+        below: None,
+        op: None,
+        edges: Edges::new_const(),
+        input_metas: Vec::new(),
+        output_metas: SmallVec::new_const(),
+        others_below: Vec::new(),
+        saved: None,
+        grad: Mutex::new(None),
+        attached: OnceLock::new(),
+    };
+
+    /// A node of a level without an operation.
+    #[inline]
+    pub(crate) fn new(level: u32) -> UniqueArc<Node> {
+        let mut node = UniqueArc::new(Node::BLANK);
+        node.level = level;
+        node
+    }
+
     /// A leaf.
-    pub(crate) fn leaf(level: u32, below: Option<Trace>) -> Node {
-        Node {
-            id: next_id(),
-            level,
-            below,
-            op: None,
-            edges: Edges::new(),
-            input_metas: Vec::new(),
-            output_metas: SmallVec::new(),
-            others_below: Vec::new(),
-            saved: None,
-            grad: Mutex::default(),
-            attached: OnceLock::new(),
-        }
+    pub(crate) fn leaf(level: u32, below: Option<Trace>) -> Trace {
+        let mut node = Node::new(level);
+        (node.number, node.below) = (next_number(&[]), below);
+        node.into()
     }
 
     /// Whether values fit the shapes and dtypes of this operation.
@@ -102,9 +118,16 @@ impl Saved {
     }
 }
 
-pub(crate) fn next_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+/// The number of a node with such edges: larger than those of the nodes of its inputs, and than all that this thread gave out before. Nodes of different threads may
+/// share a number (then none depends on the other): a counter for all of them would cost more than the rest of a node.
+pub(crate) fn next_number(edges: &[Option<Trace>]) -> u64 {
+    thread_local! {
+        static LAST: Cell<u64> = const { Cell::new(0) };
+    }
+    let inputs = edges.iter().flatten().filter_map(node_of).map(|(node, _)| node.number);
+    let number = inputs.fold(LAST.get(), u64::max) + 1;
+    LAST.set(number);
+    number
 }
 
 /// The trace of an output that is not its node's first.

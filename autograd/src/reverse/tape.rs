@@ -1,15 +1,15 @@
 //! Recording.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rushlight_backend::{MetaRef, Op, same_shape};
 use rushlight_tensor::{Input, Result, Tensor, Tensors, Trace, apply_slice, decompose};
 use smallvec::SmallVec;
 
 use super::hooks;
-use super::node::{Edges, Node, Saved, next_id, trace_of};
+use super::node::{Node, next_number, trace_of};
 use crate::level::records;
-use crate::rule::{Kind, Rule, rule_of};
+use crate::rule::{Kind, Rule, Saves, rule_of};
 
 /// What lies under a trace of this level.
 fn below(level: u32, trace: Option<&Trace>) -> Option<&Trace> {
@@ -34,15 +34,6 @@ fn apply_below(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors>
     apply_slice(op, inputs)
 }
 
-/// `n` values; one or two of them, the usual case, are written in place.
-fn list<T: Default>(n: usize, mut f: impl FnMut(usize) -> T) -> SmallVec<[T; 2]> {
-    match n {
-        1 => SmallVec::from_buf_and_len([f(0), T::default()], 1),
-        2 => SmallVec::from_buf([f(0), f(1)]),
-        _ => (0..n).map(f).collect(),
-    }
-}
-
 /// Runs an operation on tensors of which some are on the tape of this level, and records it if gradients are wanted.
 pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
     let rule = rule_of(op);
@@ -59,70 +50,74 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
     record_whole(level, rule, op, inputs)
 }
 
-/// Runs and records an operation that is not taken apart. The results stay where the door puts them: moving what was written a moment ago is a good part of the cost of
-/// small operations.
+/// Runs and records an operation that is not taken apart. The results stay where the door puts them, and the node is filled in where it stays: moving what was
+/// written a moment ago is a good part of the cost of small operations.
 fn record_whole(level: u32, rule: &dyn Rule, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
-    let edges: Edges = list(inputs.len(), |i| {
-        let x = &inputs[i];
-        x.trace().filter(|t| t.level() == level && x.tensor().dtype().is_differentiable()).cloned()
-    });
-    let needs: SmallVec<[bool; 2]> = list(inputs.len(), |i| edges[i].is_some());
-    let saves = rule.saves(&needs);
-    let keep = |mask: u32, i: usize| i < 32 && mask >> i & 1 == 1;
-    let saved_inputs = list(inputs.len(), |i| {
-        let x = &inputs[i];
-        keep(saves.inputs, i).then(|| x.tensor().with_trace(below(level, x.trace()).cloned()))
-    });
-    // Inputs may be given away, so their shapes are noted before the operation runs; in the usual case one note serves all.
+    let mut unique = Node::new(level);
+    let node: &mut Node = &mut unique;
+    let mut needs: SmallVec<[bool; 4]> = SmallVec::new();
+    for x in inputs.iter() {
+        let edge = x.trace().filter(|t| t.level() == level && x.tensor().dtype().is_differentiable());
+        needs.push(edge.is_some());
+        node.edges.push(edge.cloned());
+    }
+    let (saves, watched) = (rule.saves(&needs), hooks::watches());
+    let names = |mask: u32, i: usize| i < 32 && mask >> i & 1 == 1;
+    if saves != Saves::NONE || watched {
+        let saved = node.saved.insert(Mutex::default());
+        for (i, x) in inputs.iter().enumerate() {
+            let kept = names(saves.inputs, i).then(|| x.tensor().with_trace(below(level, x.trace()).cloned()));
+            unlocked(saved).inputs.push(kept);
+        }
+    }
+    // Inputs may be given away, so their shapes are noted before the operation runs; in the usual case one note serves all, results too.
     let same = |a: MetaRef<'_>, b: MetaRef<'_>| a.dtype == b.dtype && same_shape(a.shape, b.shape);
     let first = inputs[0].tensor().meta();
-    let alike = inputs[1..].iter().all(|x| same(x.tensor().meta(), first));
-    let mut input_metas = if alike { Vec::new() } else { inputs.iter().map(|x| x.tensor().meta().to_meta()).collect() };
-    let (first, kept) = (first.to_meta(), Some(op.clone()));
+    if inputs[1..].iter().all(|x| same(x.tensor().meta(), first)) {
+        node.output_metas.push(first.to_meta());
+    } else {
+        node.input_metas = inputs.iter().map(|x| x.tensor().meta().to_meta()).collect();
+    }
+    node.op = Some(op.clone());
 
     let mut results = apply_below(level, op, inputs);
     let Ok(outputs) = &mut results else { return results };
     if !outputs.iter().any(|y| y.dtype().is_differentiable()) {
         return results;
     }
-    let saved_outputs = list(outputs.len(), |i| keep(saves.outputs, i).then(|| outputs[i].clone()));
-    let mut saved = Saved { inputs: saved_inputs, outputs: saved_outputs, freed: false };
-    let attached = if hooks::watches() { hooks::note(level, &mut saved) } else { None };
-    let mut output_metas = SmallVec::new();
-    if alike && same(outputs[0].meta(), first.as_ref()) {
-        output_metas.push(first);
-    } else {
-        if alike {
-            input_metas = vec![first; edges.len()];
+    if let Some(saved) = node.saved.as_mut().map(unlocked) {
+        saved.outputs.extend(outputs.iter().enumerate().map(|(i, y)| names(saves.outputs, i).then(|| y.clone())));
+        match if watched { hooks::note(level, saved) } else { None } {
+            Some(attached) => node.attached = OnceLock::from(attached),
+            None if saved.is_some() => {}
+            None => node.saved = None,
         }
-        output_metas.push(outputs[0].meta().to_meta());
     }
+    let y = outputs[0].meta();
+    match node.output_metas.first_mut() {
+        Some(first) if same(y, first.as_ref()) => {}
+        Some(first) => node.input_metas = vec![std::mem::replace(first, y.to_meta()); node.edges.len()],
+        None => node.output_metas.push(y.to_meta()),
+    }
+    node.below = outputs[0].trace().cloned();
     for y in &outputs[1..] {
-        output_metas.push(y.meta().to_meta());
+        node.output_metas.push(y.meta().to_meta());
+        node.others_below.push(y.trace().cloned());
     }
-    let below = outputs[0].trace().cloned();
-    let others_below = outputs[1..].iter().map(|y| y.trace().cloned()).collect();
-    let saved = (saved.is_some() || attached.is_some()).then(|| Mutex::new(saved));
-    let node = Trace::new(Node {
-        id: next_id(),
-        level,
-        below,
-        op: kept,
-        edges,
-        input_metas,
-        output_metas,
-        others_below,
-        saved,
-        grad: Mutex::new(None),
-        attached: attached.map_or_else(OnceLock::new, OnceLock::from),
-    });
+    node.number = next_number(&node.edges);
+    let first = Trace::from(unique);
     for (i, y) in outputs.iter_mut().enumerate().skip(1) {
         if y.dtype().is_differentiable() {
-            y.set_trace(Some(trace_of(&node, i, y.trace().cloned())));
+            y.set_trace(Some(trace_of(&first, i, y.trace().cloned())));
         }
     }
     if outputs[0].dtype().is_differentiable() {
-        outputs[0].set_trace(Some(node));
+        outputs[0].set_trace(Some(first));
     }
     results
+}
+
+/// What a mutex holds that nobody else sees.
+fn unlocked<T>(m: &mut Mutex<T>) -> &mut T {
+    m.get_mut().unwrap_or_else(PoisonError::into_inner)
 }

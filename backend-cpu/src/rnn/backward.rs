@@ -94,14 +94,18 @@ pub(super) fn backward<T: Real>(p: &Problem<'_, T>, grads: &[Given<'_, T>], made
                             RnnKind::Tanh => cells::tanh_back(gate(dx, 0), s, dh, &made[0][own..own + units]),
                             RnnKind::Relu => cells::relu_back(gate(dx, 0), s, dh, &made[0][own..own + units]),
                             RnnKind::Gru => {
-                                let row = GruBack { kept: [0, 1, 2, 3].map(kept), old: known(&h_before, of_row, units), s, dh };
-                                let [d, of_state] = [dx, ds].map(|all| [0, 1, 2].map(|g| gate(all, g)));
+                                let kept = [kept(0), kept(1), kept(2), kept(3)];
+                                let row = &GruBack { kept, old: known(&h_before, of_row, units), s, dh };
+                                let d = &mut [gate(dx, 0), gate(dx, 1), gate(dx, 2)];
+                                let of_state = &mut [gate(ds, 0), gate(ds, 1), gate(ds, 2)];
                                 cells::gru_back(d, of_state, part(&carry, of_row, units), row);
                             }
                             RnnKind::Lstm => {
                                 let (c, dc) = (&made[1][own..own + units], grads[1].at(place, unit..unit + units, hidden));
-                                let row = LstmBack { kept: [0, 1, 2, 3].map(kept), c, old: known(&c_before, of_row, units), s, dh, dc };
-                                cells::lstm_back([0, 1, 2, 3].map(|g| gate(dx, g)), part(&outputs[2], of_row, units), row);
+                                let kept = [kept(0), kept(1), kept(2), kept(3)];
+                                let row = &LstmBack { kept, c, old: known(&c_before, of_row, units), s, dh, dc };
+                                let d = &mut [gate(dx, 0), gate(dx, 1), gate(dx, 2), gate(dx, 3)];
+                                cells::lstm_back(d, part(&outputs[2], of_row, units), row);
                             }
                         }
                     }

@@ -1,7 +1,8 @@
 //! What the cells compute from their gates, and back, for some units of one row.
 //!
 //! A cell's slices are short: their elements are taken in arrays of their own, which become vectors without a test whether slices overlap, and without a
-//! remainder one by one. All of a cell is one function, so that the chains of its functions fill each other's gaps.
+//! remainder one by one. All of a cell is one function, so that the chains of its functions fill each other's gaps. Lists of slices are built where they are
+//! read from, and lent: one that is moved is read in other pieces than it was written in, and waits until all that was written before is in the cache.
 
 use super::Real;
 use crate::simd::dispatch;
@@ -67,12 +68,12 @@ impl<T: Real, const G: usize> Gates<'_, T, G> {
 
 dispatch! {
     /// `tanh(sum + bias)`
-    pub(super) fn tanh<T: Real>(h: &mut [T], gates: Gates<'_, T, 1>) = tanh_body;
+    pub(super) fn tanh<T: Real>(h: &mut [T], gates: &Gates<'_, T, 1>) = tanh_body;
 }
 
 #[inline(always)]
-fn tanh_body<T: Real, const FMA: bool>(h: &mut [T], gates: Gates<'_, T, 1>) {
-    each!(h.len(), tanh_at(h, &gates));
+fn tanh_body<T: Real, const FMA: bool>(h: &mut [T], gates: &Gates<'_, T, 1>) {
+    each!(h.len(), tanh_at(h, gates));
 }
 
 #[inline(always)]
@@ -86,12 +87,12 @@ fn tanh_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], gate
 
 dispatch! {
     /// `relu(sum + bias)`
-    pub(super) fn relu<T: Real>(h: &mut [T], gates: Gates<'_, T, 1>) = relu_body;
+    pub(super) fn relu<T: Real>(h: &mut [T], gates: &Gates<'_, T, 1>) = relu_body;
 }
 
 #[inline(always)]
-fn relu_body<T: Real, const FMA: bool>(h: &mut [T], gates: Gates<'_, T, 1>) {
-    each!(h.len(), relu_at(h, &gates));
+fn relu_body<T: Real, const FMA: bool>(h: &mut [T], gates: &Gates<'_, T, 1>) {
+    each!(h.len(), relu_at(h, gates));
 }
 
 #[inline(always)]
@@ -105,12 +106,12 @@ fn relu_at<T: Real, const FMA: bool, const N: usize>(i: usize, h: &mut [T], gate
 
 dispatch! {
     /// The new h and c, and the gates input, forget, cell, output.
-    pub(super) fn lstm<T: Real>(h: &mut [T], c: &mut [T], kept: [&mut [T]; 4], gates: Gates<'_, T, 4>, old: &[T]) = lstm_body;
+    pub(super) fn lstm<T: Real>(h: &mut [T], c: &mut [T], kept: &mut [&mut [T]; 4], gates: &Gates<'_, T, 4>, old: &[T]) = lstm_body;
 }
 
 #[inline(always)]
-fn lstm_body<T: Real, const FMA: bool>(h: &mut [T], c: &mut [T], mut kept: [&mut [T]; 4], gates: Gates<'_, T, 4>, old: &[T]) {
-    each!(h.len(), lstm_at(h, c, &mut kept, &gates, old));
+fn lstm_body<T: Real, const FMA: bool>(h: &mut [T], c: &mut [T], kept: &mut [&mut [T]; 4], gates: &Gates<'_, T, 4>, old: &[T]) {
+    each!(h.len(), lstm_at(h, c, kept, gates, old));
 }
 
 #[inline(always)]
@@ -142,12 +143,12 @@ fn lstm_at<T: Real, const FMA: bool, const N: usize>(
 
 dispatch! {
     /// The new h, the gates reset, update, new, and the state's part of the last, of which `gates` has the input's and the state's part.
-    pub(super) fn gru<T: Real>(h: &mut [T], kept: [&mut [T]; 4], gates: Gates<'_, T, 4>, old: &[T]) = gru_body;
+    pub(super) fn gru<T: Real>(h: &mut [T], kept: &mut [&mut [T]; 4], gates: &Gates<'_, T, 4>, old: &[T]) = gru_body;
 }
 
 #[inline(always)]
-fn gru_body<T: Real, const FMA: bool>(h: &mut [T], mut kept: [&mut [T]; 4], gates: Gates<'_, T, 4>, old: &[T]) {
-    each!(h.len(), gru_at(h, &mut kept, &gates, old));
+fn gru_body<T: Real, const FMA: bool>(h: &mut [T], kept: &mut [&mut [T]; 4], gates: &Gates<'_, T, 4>, old: &[T]) {
+    each!(h.len(), gru_at(h, kept, gates, old));
 }
 
 #[inline(always)]
@@ -218,12 +219,12 @@ pub(super) struct LstmBack<'a, T> {
 
 dispatch! {
     /// The gradients of the gates, and in place that of c.
-    pub(super) fn lstm_back<T: Real>(d: [&mut [T]; 4], dc: &mut [T], row: LstmBack<'_, T>) = lstm_back_body;
+    pub(super) fn lstm_back<T: Real>(d: &mut [&mut [T]; 4], dc: &mut [T], row: &LstmBack<'_, T>) = lstm_back_body;
 }
 
 #[inline(always)]
-fn lstm_back_body<T: Real, const FMA: bool>(mut d: [&mut [T]; 4], dc: &mut [T], row: LstmBack<'_, T>) {
-    each!(dc.len(), lstm_back_at(&mut d, dc, &row));
+fn lstm_back_body<T: Real, const FMA: bool>(d: &mut [&mut [T]; 4], dc: &mut [T], row: &LstmBack<'_, T>) {
+    each!(dc.len(), lstm_back_at(d, dc, row));
 }
 
 #[inline(always)]
@@ -259,12 +260,12 @@ pub(super) struct GruBack<'a, T> {
 
 dispatch! {
     /// The gradients of the gates, of the state's part of them, and in place that of h by the way past the gates.
-    pub(super) fn gru_back<T: Real>(d: [&mut [T]; 3], of_state: [&mut [T]; 3], carry: &mut [T], row: GruBack<'_, T>) = gru_back_body;
+    pub(super) fn gru_back<T: Real>(d: &mut [&mut [T]; 3], of_state: &mut [&mut [T]; 3], carry: &mut [T], row: &GruBack<'_, T>) = gru_back_body;
 }
 
 #[inline(always)]
-fn gru_back_body<T: Real, const FMA: bool>(mut d: [&mut [T]; 3], mut of_state: [&mut [T]; 3], carry: &mut [T], row: GruBack<'_, T>) {
-    each!(carry.len(), gru_back_at(&mut d, &mut of_state, carry, &row));
+fn gru_back_body<T: Real, const FMA: bool>(d: &mut [&mut [T]; 3], of_state: &mut [&mut [T]; 3], carry: &mut [T], row: &GruBack<'_, T>) {
+    each!(carry.len(), gru_back_at(d, of_state, carry, row));
 }
 
 #[inline(always)]

@@ -97,16 +97,21 @@ pub(super) fn forward<T: Real>(p: &Problem<'_, T>, x: &[T], input: usize, weight
                         let sums = |g: usize| std::slice::from_raw_parts(sums(g).add(i * columns), units);
                         let h = part(y, place * hidden + unit, units);
                         let kept = |g: usize| part(last, (place * 4 + g) * hidden + unit, units);
-                        let one = || Gates { sums: [sums(0)], bias: [bias(0)] };
-                        let four = || Gates { sums: [0, 1, 2, 3].map(sums), bias: [0, 1, 2, 3].map(bias) };
-                        match p.kind {
-                            RnnKind::Tanh => cells::tanh(h, one()),
-                            RnnKind::Relu => cells::relu(h, one()),
-                            RnnKind::Gru => cells::gru(h, [0, 1, 2, 3].map(kept), four(), known(&h_before, of_row, units)),
-                            RnnKind::Lstm => {
-                                let c = part(&outputs[1], place * hidden + unit, units);
-                                cells::lstm(h, c, [0, 1, 2, 3].map(kept), four(), known(&c_before, of_row, units));
+                        if p.kind.reserve() == 0 {
+                            let gate = &Gates { sums: [sums(0)], bias: [bias(0)] };
+                            if p.kind == RnnKind::Tanh {
+                                cells::tanh(h, gate)
+                            } else {
+                                cells::relu(h, gate)
                             }
+                            continue;
+                        }
+                        let gates = &Gates { sums: [sums(0), sums(1), sums(2), sums(3)], bias: [bias(0), bias(1), bias(2), bias(3)] };
+                        let kept = &mut [kept(0), kept(1), kept(2), kept(3)];
+                        if p.kind == RnnKind::Gru {
+                            cells::gru(h, kept, gates, known(&h_before, of_row, units));
+                        } else {
+                            cells::lstm(h, part(&outputs[1], place * hidden + unit, units), kept, gates, known(&c_before, of_row, units));
                         }
                     }
                 }

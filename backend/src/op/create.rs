@@ -68,8 +68,11 @@ impl Create {
     }
 }
 
-/// That a tensor of this shape can be addressed at all.
-pub(crate) fn check_size(name: &'static str, shape: &[usize], dtype: DType) -> Result<()> {
+/// That a tensor of this shape can be addressed at all. Sizes beside one of 0 are bounded as well: strides are their products.
+///
+/// # Errors
+/// If it is larger than memory can be.
+pub fn check_size(name: &'static str, shape: &[usize], dtype: DType) -> Result<()> {
     let bytes = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d.max(1)));
     match bytes {
         Some(n) if n <= isize::MAX as usize => Ok(()),

@@ -30,7 +30,7 @@ use smallvec::SmallVec;
 
 pub use attention::Attention;
 pub use conv::{Conv, Window};
-pub use create::Create;
+pub use create::{Create, check_size};
 pub use custom::Custom;
 pub use fft::Fft;
 pub use index::{Index, ScatterReduction};

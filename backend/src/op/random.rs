@@ -2,8 +2,7 @@
 //!
 //! The operation carries a handle of its [`Generator`]; running it draws from there, so the order of operations decides who gets which numbers.
 
-use super::create::check_size;
-use super::{MetaRef, Metas, exactly, one, want_float};
+use super::{MetaRef, Metas, check_size, exactly, one, want_float};
 use crate::{DType, Error, Generator, Result, Shape};
 
 /// Random numbers.

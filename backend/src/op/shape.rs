@@ -295,7 +295,7 @@ impl ShapeOp {
                 let Some(shape) = (0..x.shape.len()).map(size).collect::<Option<Shape>>() else {
                     return Err(Error::out_of_memory(name, "the result is larger than memory can be"));
                 };
-                super::create::check_size(name, &shape, x.dtype)?;
+                super::check_size(name, &shape, x.dtype)?;
                 one(shape, x.dtype)
             }
             ShapeOp::SliceScatter { dim, start, step } => {

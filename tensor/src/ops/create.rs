@@ -1,7 +1,7 @@
 //! New tensors: from values, filled, ranges.
 
-use rushlight_backend::op::Create;
-use rushlight_backend::{DType, Element, Error, Layout, Result, Scalar, Shape};
+use rushlight_backend::op::{Create, check_size};
+use rushlight_backend::{DType, Element, Error, Layout, Result, Scalar, Shape, numel};
 
 use crate::{Device, Inputs, IntoSizes, Tensor, apply_on, default_dtype, sizes::shape};
 
@@ -188,10 +188,8 @@ impl Tensor {
     /// If their number does not fit shape and dtype.
     pub fn from_bytes(bytes: &[u8], sizes: impl IntoSizes, dtype: DType, device: Device) -> Result<Tensor> {
         let shape = shape("from_bytes", sizes)?;
-        let wanted = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d));
-        // Sizes beside one of 0 are bounded as well: strides are their products.
-        let bound = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d.max(1))).filter(|&n| isize::try_from(n).is_ok());
-        if bound.is_none() || wanted != Some(bytes.len()) {
+        check_size("tensor", &shape, dtype)?;
+        if numel(&shape) * dtype.size() != bytes.len() {
             return Err(Error::shape(
                 "tensor",
                 format!("{} elements do not fill the shape {:?}", bytes.len() / dtype.size(), shape.as_slice()),
