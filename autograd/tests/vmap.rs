@@ -4,7 +4,7 @@ use rushlight_autograd::{Autograd, BackwardOptions, Randomness, grad, grad_of, h
 use rushlight_tensor::backend::op::{
     Attention, Diagonal, Divisor, Index, Norm, Pool, PoolWindow, Scan, ScanKind, ScatterReduction, ShapeOp, Sort, Spatial,
 };
-use rushlight_tensor::{DType, ErrorKind, Generator, Op, PadMode, Result, Tensor, apply, manual_seed};
+use rushlight_tensor::{DType, ErrorKind, Generator, Op, PadMode, Result, Tensor, apply, linalg, manual_seed};
 
 fn random(seed: u64, shape: &[usize]) -> Tensor {
     Tensor::randn_with(shape, DType::F64, &Generator::new(seed)).unwrap()
@@ -244,6 +244,10 @@ fn norms() {
         check(|x| grad(|x| x.vector_norm(p, 0, false)?.mul(3.0), &x[0]), &[&rows], &ALL[..1]);
     }
     check(|x| grad(|x| x.std(1.0), &x[0]), &[&rows], &ALL[..1]);
+    // So have they an order, a sign, and a place among others.
+    check(|x| x[0].argsort(0, false)?.to_dtype(DType::F64), &[&rows], &ALL[..1]);
+    check(|x| x[0].isin(&Tensor::new([1.0])?, false)?.to_dtype(DType::F64), &[&rows], &ALL[..1]);
+    check(|x| linalg::logdet(&x[0].sub(0.5)?.diag(0)?)?.isnan()?.to_dtype(DType::F64), &[&rows], &ALL[..1]);
     check(|x| grad(|x| x.unsqueeze(0)?.cdist(&x.unsqueeze(0)?.mul(2.0)?, 2.0)?.sum(), &x[0]), &[&rows], &ALL[..1]);
 }
 

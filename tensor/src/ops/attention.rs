@@ -60,7 +60,7 @@ fn weights(scores: &Tensor, masked: bool) -> Result<Tensor> {
     if !masked || scores.numel() == 0 {
         return scores.softmax(-1);
     }
-    let none = scores.with_trace(None).amax(-1, true)?.eq(f64::NEG_INFINITY)?;
+    let none = scores.amax(-1, true)?.eq(f64::NEG_INFINITY)?;
     scores.masked_fill(&none, 0)?.softmax(-1)?.masked_fill(&none, 0)
 }
 

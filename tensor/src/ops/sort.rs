@@ -55,7 +55,7 @@ impl Tensor {
     /// # Errors
     /// If the dimension does not exist, or the tensor is complex.
     pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
-        Ok(self.with_trace(None).sort(dim, descending)?.1)
+        Ok(self.sort(dim, descending)?.1)
     }
 
     /// The `k` largest (or smallest) elements of a dimension in order, and their places: values, indices. Of equals the first comes first.

@@ -151,5 +151,5 @@ pub fn logdet(a: &Tensor) -> Result<Tensor> {
         return sign.log()?.add(&log);
     }
     // As in PyTorch, a logarithm that does not exist has the gradient 0.
-    sign.with_trace(None).lt(0)?.where_(f64::NAN, &log)
+    sign.lt(0)?.where_(f64::NAN, &log)
 }

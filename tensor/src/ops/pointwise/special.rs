@@ -159,9 +159,8 @@ impl Tensor {
             return Ok(y);
         }
         // Beyond 0 and 1 there is neither a value nor a derivative.
-        let plain = x.with_trace(None);
-        let inside = plain.ge(0)?.logical_and(&plain.le(1)?)?;
-        y.mul(&inside.where_(&plain.ones_like()?, f64::NAN)?)
+        let inside = x.ge(0)?.logical_and(&x.le(1)?)?;
+        y.mul(&inside.where_(&x.ones_like()?, f64::NAN)?)
     }
 
     /// `sin(pi x) / (pi x)`, and 1 at 0.

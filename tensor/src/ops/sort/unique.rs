@@ -38,14 +38,14 @@ impl Tensor {
     /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn isin<'b>(&self, among: impl Into<Operand<'b>>, invert: bool) -> Result<Tensor> {
-        let (x, among) = (self.with_trace(None), among.into());
-        let dtype = common_type(&[Operand::Tensor(&x), among]);
+        let among = among.into();
+        let dtype = common_type(&[Operand::Tensor(self), among]);
         if dtype == DType::Bool || dtype.is_complex() {
             return Err(Error::dtype("isin", format!("does not take {dtype}")));
         }
-        let x = x.to_dtype(dtype)?;
+        let x = self.to_dtype(dtype)?;
         let among = match among {
-            Operand::Tensor(t) => t.with_trace(None).to_dtype(dtype)?.reshape(-1)?,
+            Operand::Tensor(t) => t.to_dtype(dtype)?.reshape(-1)?,
             Operand::Scalar(s) if s.fits(dtype) => Tensor::full(1, s, (dtype, self.device()))?,
             Operand::Scalar(_) => Tensor::zeros(0, (dtype, self.device()))?,
         };
