@@ -6,7 +6,7 @@ use rushlight_tensor::{Error, Result, Tensor};
 
 use crate::forward::{make_dual, split_dual};
 use crate::level::{nested, recording, tangent_level, tape_level};
-use crate::reverse::{Autograd, BackwardOptions, gradients, leaf_at, lowered};
+use crate::reverse::{BackwardOptions, gradients, leaf_at, lowered};
 use crate::structure::{Arguments, Outputs};
 
 /// `f(primals)` and its derivative in the direction of `tangents`, by forward mode: the results and their tangents.

@@ -9,7 +9,7 @@ use rushlight_tensor::{Result, Tensor};
 
 use crate::functional::{grad, jvp, nested_leaves};
 use crate::level::tape_level;
-use crate::reverse::{Autograd, BackwardOptions, gradients};
+use crate::reverse::{BackwardOptions, gradients};
 use crate::structure::{Arguments, Outputs};
 use crate::vmap::{Randomness, vmap_with};
 

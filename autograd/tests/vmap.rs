@@ -2,9 +2,10 @@
 
 use rushlight_autograd::{Autograd, BackwardOptions, Randomness, grad, grad_of, hessian, jvp, vjp, vmap, vmap_with};
 use rushlight_tensor::backend::op::{
-    Attention, Diagonal, Divisor, Index, Norm, Pool, PoolWindow, Scan, ScanKind, ScatterReduction, ShapeOp, Sort, Spatial,
+    Attention, Diagonal, Divisor, GridMode, GridPadding, GridSample, Index, Norm, Pool, PoolWindow, Scan, ScanKind, ScatterReduction,
+    ShapeOp, Sort, Spatial,
 };
-use rushlight_tensor::{DType, ErrorKind, Generator, Op, PadMode, Result, Tensor, apply, linalg, manual_seed};
+use rushlight_tensor::{DType, ErrorKind, Generator, Op, PadMode, Result, ScatterMode, Tensor, apply, linalg, manual_seed};
 
 fn random(seed: u64, shape: &[usize]) -> Tensor {
     Tensor::randn_with(shape, DType::F64, &Generator::new(seed)).unwrap()
@@ -13,7 +14,8 @@ fn random(seed: u64, shape: &[usize]) -> Tensor {
 fn close(a: &Tensor, b: &Tensor) {
     assert_eq!(a.shape(), b.shape());
     for (x, y) in a.to_vec::<f64>().unwrap().iter().zip(b.to_vec::<f64>().unwrap()) {
-        assert!((x - y).abs() <= 1e-12 * (1.0 + y.abs()), "{x} and {y}");
+        let same = *x == y || x.is_nan() && y.is_nan();
+        assert!(same || (x - y).abs() <= 1e-12 * (1.0 + y.abs()), "{x} and {y}");
     }
 }
 
@@ -249,6 +251,56 @@ fn norms() {
     check(|x| x[0].isin(&Tensor::new([1.0])?, false)?.to_dtype(DType::F64), &[&rows], &ALL[..1]);
     check(|x| linalg::logdet(&x[0].sub(0.5)?.diag(0)?)?.isnan()?.to_dtype(DType::F64), &[&rows], &ALL[..1]);
     check(|x| grad(|x| x.unsqueeze(0)?.cdist(&x.unsqueeze(0)?.mul(2.0)?, 2.0)?.sum(), &x[0]), &[&rows], &ALL[..1]);
+}
+
+/// What is decided, or looked up, by values that differ between samples.
+#[test]
+fn values_of_each_sample() -> Result<()> {
+    let f64 = |t: Tensor| t.to_dtype(DType::F64);
+    // Samples of other sizes, with zeros and NaN of their own.
+    let x = Tensor::new([[0.5, -1.5, 0.25, 1.0], [700.0, 0.0, 710.0, 3.0], [0.0, 2.0, 0.0, -0.5]])?;
+    let holes = Tensor::new([[1.0, 2.0, f64::NAN, 0.0], [0.5, -1.0, 3.0, 2.0], [f64::NAN, f64::NAN, 1.0, 4.0]])?;
+    let q = Tensor::new([0.2, 0.5])?;
+    let all = |f: &dyn Fn(&Tensor) -> Result<Tensor>| {
+        for t in [&x, &holes] {
+            check(|t| f(&t[0]), &[t], &ALL[..1]);
+            check(|t| grad(|t| f(t)?.mul(&f(t)?.detach())?.sum(), &t[0]), &[t], &ALL[..1]);
+            check(|t| Ok(jvp(|t| f(&t[0]), &[&t[0]], &[&t[0].sub(3.0)?])?.1), &[t], &ALL[..1]);
+        }
+    };
+    all(&|x| x.logsumexp(0, false));
+    all(&|x| x.logcumsumexp(0));
+    all(&|x| x.nanmean((), false));
+    all(&|x| x.max());
+    all(&|x| x.median());
+    all(&|x| x.prod());
+    all(&|x| x.quantile(&q, 0, false, Default::default()));
+    all(&|x| x.nanquantile(&q, 0, false, Default::default()));
+    all(&|x| x.cosine_similarity(&x.sub(1.0)?, 0, 1e-8));
+    let index = Tensor::new([[0i64, 3, 3], [1, 1, 2], [2, 0, 0]])?;
+    check(|t| t[0].index(&[Some(t[1].clone())]), &[&x, &index], &ALL[..2]);
+    check(|t| t[0].scatter_reduce(0, &t[1], &t[0].narrow(0, 0, 3)?, ScatterMode::Mean, true), &[&x, &index], &ALL[..2]);
+    check(|t| f64(t[0].unravel_index([2, 2])?.remove(1)), &[&index], &ALL[..1]);
+    check(|t| f64(t[0].count_nonzero(())?), &[&x], &ALL[..1]);
+    check(|t| f64(t[0].frexp()?.1), &[&x], &ALL[..1]);
+    check(|t| f64(Tensor::new([-1.0, 0.4, 2.0])?.searchsorted(&t[0], false, None)?), &[&x], &ALL[..1]);
+    // The first sample is small, or regular.
+    let matrices = Tensor::new([[[0.1, 0.0], [0.02, 0.1]], [[3.0, -4.0], [5.0, 2.0]], [[1.0, 2.0], [0.5, 1.0]]])?;
+    check(|a| linalg::matrix_exp(&a[0]), &[&matrices], &ALL[..1]);
+    check(|a| grad(linalg::det, &a[0]), &[&matrices], &ALL[..1]);
+    check(|a| f64(linalg::matrix_rank(&a[0], Default::default(), false)?), &[&matrices], &ALL[..1]);
+    let (image, grid) = (random(8, &[3, 1, 2, 4, 5]), random(9, &[3, 1, 3, 3, 2]).mul(1.3)?);
+    for mode in [GridMode::Bilinear, GridMode::Nearest, GridMode::Bicubic] {
+        for padding in [GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection] {
+            let with = GridSample { mode, padding, align_corners: false };
+            check(|t| t[0].grid_sample(&t[1], with), &[&image, &grid], &ALL[..2]);
+            check(|t| grad(|grid| t[0].grid_sample(grid, with)?.square()?.sum(), &t[1]), &[&image, &grid], &ALL[..2]);
+        }
+    }
+    // Mistakes are found in whichever sample they are.
+    let p = Tensor::new([[0.5, 0.25], [0.5, 1.5]])?;
+    assert!(vmap(|p| p[0].binary_cross_entropy(&p[0], None, Default::default()), &[&p], &ALL[..1], 0).is_err());
+    Ok(())
 }
 
 #[test]

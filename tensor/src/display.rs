@@ -24,7 +24,8 @@ impl fmt::Debug for Tensor {
 
 impl fmt::Display for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match text(self) {
+        // Inside of `vmap` all samples are shown.
+        let text = match text(&self.all_values()) {
             Ok(text) => text,
             Err(_) => "?".into(),
         };
@@ -68,7 +69,7 @@ fn text(x: &Tensor) -> Result<String> {
     if x.numel() == 0 {
         return Ok("[]".into());
     }
-    let mut shown = x.with_trace(None);
+    let mut shown = x.clone();
     let short = |n: usize| x.numel() > THRESHOLD && n > 2 * EDGE;
     for (dim, &n) in x.shape().iter().enumerate().filter(|(_, n)| short(**n)) {
         let dim = dim as isize;

@@ -134,6 +134,21 @@ impl Tensor {
         if trace.is_none() && self.0.trace.is_none() { self.clone() } else { self.copied(trace) }
     }
 
+    /// The same values outside of every graph: derivatives do not go through. What stands for samples, inside of `vmap`, stands for them still.
+    pub fn detach(&self) -> Tensor {
+        self.trace().map_or_else(|| self.clone(), |trace| trace.detached(self))
+    }
+
+    /// The values behind this tensor outside of every graph, for a decision that is made once for all of them: of a tensor that stands for samples, inside of
+    /// `vmap`, all samples, with dimensions more in front.
+    pub fn all_values(&self) -> Tensor {
+        let mut t = self.clone();
+        while let Some(trace) = t.trace().cloned() {
+            t = trace.lower(&t);
+        }
+        t
+    }
+
     fn copied(&self, trace: Option<Trace>) -> Tensor {
         let Data { storage, layout, dtype, device, .. } = &*self.0;
         Tensor(Arc::new(Data { storage: storage.clone(), layout: layout.clone(), dtype: *dtype, device: *device, trace }))

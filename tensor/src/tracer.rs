@@ -92,4 +92,9 @@ pub trait Tracer: Any + Send + Sync {
     fn lower(&self, tensor: &Tensor) -> Tensor {
         tensor.with_trace(self.below().cloned())
     }
+
+    /// `tensor`, which carries this trace, outside of graphs: what lies under it, unless the trace says what the values are.
+    fn detached(&self, tensor: &Tensor) -> Tensor {
+        self.lower(tensor).detach()
+    }
 }

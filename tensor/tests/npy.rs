@@ -78,7 +78,7 @@ fn what_is_refused() {
     assert!(error(b"PK\x03\x04").contains("NUMPY"));
     for order in ["True", "False"] {
         let large = format!("{{'descr': '|b1', 'fortran_order': {order}, 'shape': (0, 3883139815713120686, 3), }}");
-        assert!(error(&file(&large, &[])).contains("0 elements do not fill the shape"));
+        assert!(error(&file(&large, &[])).contains("larger than memory can be"));
     }
     assert!(error(&file("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", &[0; 8])).contains("float32[3] does not fit 8 bytes"));
     assert!(error(&file("{'descr': '<U5', 'fortran_order': False, 'shape': (1,), }", &[0; 20])).contains("<U5"));

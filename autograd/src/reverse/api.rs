@@ -64,9 +64,6 @@ pub trait Autograd: Sized {
     /// The name of the operation that made this tensor, if it was recorded.
     fn grad_fn(&self) -> Option<&'static str>;
 
-    /// The same values outside of every graph.
-    fn detach(&self) -> Tensor;
-
     /// Has backward passes keep the gradient of this tensor, which is no leaf: [`grad`](Autograd::grad) gives it then. Leaves keep theirs anyway.
     ///
     /// # Errors
@@ -199,14 +196,6 @@ impl Autograd for Tensor {
 
     fn grad_fn(&self) -> Option<&'static str> {
         var_of(self)?.1.op.as_ref().map(|op| op.name())
-    }
-
-    fn detach(&self) -> Tensor {
-        match self.trace() {
-            // What stands for samples stands for them still.
-            Some(trace) if trace.hides_values() => crate::vmap::detached(self).unwrap_or_else(|| trace.lower(self).detach()),
-            _ => self.with_trace(None),
-        }
     }
 
     fn retain_grad(&self) -> Result<()> {

@@ -188,7 +188,7 @@ fn place(trace: &Backtrace) -> Option<String> {
 pub(crate) fn check(node: &Node, name: &'static str, results: &Grads) -> Result<()> {
     for (i, g) in results.iter().enumerate() {
         let Some(g) = g else { continue };
-        if !g.with_trace(None).isnan()?.any()?.item::<bool>()? {
+        if !g.all_values().isnan()?.any()?.item::<bool>()? {
             continue;
         }
         let place = match node.attached.get().and_then(|a| a.called.as_ref()) {

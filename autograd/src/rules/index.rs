@@ -22,7 +22,7 @@ fn reduced(dim: usize, kind: ScatterReduction, ctx: &Ctx<'_>) -> Result<(Tensor,
     let filled = x.eq(0)?.where_(1.0, x)?;
     let by_x = product(&filled, source)?.div(&filled)?;
     let zero = source.eq(0)?;
-    let zeros = x.zeros_like()?.with_trace(None).scatter_add(d, index, &zero.to_dtype(x.dtype())?)?.gather(d, index)?;
+    let zeros = x.zeros_like()?.detach().scatter_add(d, index, &zero.to_dtype(x.dtype())?)?.gather(d, index)?;
     let alone = zero.logical_and(&zeros.eq(1)?)?;
     let without = product(x, &alone.where_(1.0, source)?)?.gather(d, index)?;
     let by_source = alone.where_(&without, &y.gather(d, index)?.div(&zero.where_(1.0, source)?)?)?;

@@ -48,9 +48,8 @@ fn solve(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 
 /// The inverses; where a pivot is 0 it is moved by the dtype's epsilon, as PyTorch does it for determinants.
 fn inverse(a: &Tensor) -> Result<Tensor> {
-    let plain = a.with_trace(None);
-    let (lu, pivots, info) = linalg::lu_factor_ex(&plain, true)?;
-    let singular = info.numel() > 0 && info.abs()?.max()?.to_f64()? > 0.0;
+    let (lu, pivots, info) = linalg::lu_factor_ex(&a.detach(), true)?;
+    let singular = info.numel() > 0 && info.all_values().abs()?.max()?.to_f64()? > 0.0;
     if !singular {
         return Ok(linalg::inv_ex(a)?.0);
     }

@@ -82,7 +82,7 @@ impl Rule for Scan {
             (ScanKind::LogSumExp, [Some(t)]) => {
                 // As PyTorch has it: sums relative to the largest element of the whole row, and a small number against division by 0.
                 let x = ctx.input(0)?;
-                let shares = x.sub(&x.with_trace(None).amax(dim, true)?)?.exp()?;
+                let shares = x.sub(&x.detach().amax(dim, true)?)?.exp()?;
                 let sum = |t: &Tensor| apply1(Scan { kind: ScanKind::Sum, ..*self }, [t]);
                 one(sum(&shares.mul(t)?)?.div(&sum(&shares)?.add(1e-13)?)?)
             }

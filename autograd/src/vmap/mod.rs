@@ -10,7 +10,6 @@ use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tra
 use smallvec::SmallVec;
 
 use crate::level::{batch_level, nested};
-use crate::reverse::Autograd;
 use crate::structure::Outputs;
 
 pub use draw::Randomness;
@@ -41,6 +40,10 @@ impl Tracer for Batch {
     fn hides_values(&self) -> bool {
         true
     }
+
+    fn detached(&self, tensor: &Tensor) -> Tensor {
+        tensor.with_trace(Some(Trace::new(Batch { level: self.level, samples: self.samples.detach() })))
+    }
 }
 
 /// A handle in the shape of one sample. Its own memory is the first sample's, or nothing: nobody reads it.
@@ -51,12 +54,6 @@ fn one_of(level: u32, samples: Tensor) -> Result<Tensor> {
         _ => plain.select(0, 0)?,
     };
     Ok(handle.into_traced(Some(Trace::new(Batch { level, samples }))))
-}
-
-/// A tensor that stands for samples, outside of every graph; `None` if another trace is above that.
-pub(crate) fn detached(t: &Tensor) -> Option<Tensor> {
-    let Batch { level, samples } = t.trace()?.get()?;
-    Some(t.with_trace(Some(Trace::new(Batch { level: *level, samples: samples.detach() }))))
 }
 
 /// A tensor as a level sees it: all samples if it stands for one, else the same for every sample.

@@ -179,13 +179,14 @@ fn candidates<T: Sortable>(x: &[T], k: usize, largest: bool, words: &mut Vec<T::
         if limit.is_some_and(|l| !T::any_before(chunk, largest, l)) {
             continue;
         }
+        // Without a branch for each element: few are found, and where is not foreseen.
+        let (mut found, mut count) = ([0u8; CHUNK], 0);
         for (i, &x) in chunk.iter().enumerate() {
-            let key = key(x);
+            found[count] = i as u8;
             // Of equals those seen before come first.
-            if limit.is_none_or(|l| key < l) {
-                words.push(T::Word::new(key, c * CHUNK + i));
-            }
+            count += usize::from(limit.is_none_or(|l| key(x) < l));
         }
+        words.extend(found[..count].iter().map(|&i| T::Word::new(key(chunk[usize::from(i)]), c * CHUNK + usize::from(i))));
         if k > 0 && words.len() >= 2 * k + if limit.is_none() { 0 } else { CHUNK } {
             cut(words, k);
             limit = words.iter().max().map(|w| w.key());

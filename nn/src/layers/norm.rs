@@ -84,7 +84,7 @@ macro_rules! batch_norms {
             }
 
             fn affine(&self) -> (Option<Tensor>, Option<Tensor>, f64) {
-                let value = |p: &Parameter| p.tensor().with_trace(None);
+                let value = |p: &Parameter| p.tensor().detach();
                 (self.weight.as_ref().map(value), self.bias.as_ref().map(value), self.settings.eps)
             }
         }

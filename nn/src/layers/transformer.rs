@@ -58,7 +58,7 @@ impl<'a> Masks<'a> {
         let is_causal = match (self.is_causal, self.mask) {
             (None, Some(mask)) if mask.dim() == 2 && mask.shape()[0] == mask.shape()[1] && mask.dtype().is_float() => {
                 let causal = generate_square_subsequent_mask(mask.shape()[0], mask.dtype())?;
-                mask.with_trace(None).eq(&causal)?.all()?.item::<bool>()?
+                mask.all_values().eq(&causal)?.all()?.item::<bool>()?
             }
             (known, _) => known.unwrap_or(false),
         };

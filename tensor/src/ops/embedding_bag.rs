@@ -54,7 +54,7 @@ impl Tensor {
     /// # Errors
     /// If the table is not a floating-point matrix, or an index is out of range.
     pub fn embedding_renorm(&self, indices: &Tensor, max_norm: f64, norm_type: f64) -> Result<Tensor> {
-        let table = self.with_trace(None);
+        let table = self.detach();
         let mut used = on_host("embedding_renorm", indices, "indices")?;
         used.sort_unstable();
         used.dedup();

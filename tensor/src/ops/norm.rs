@@ -150,21 +150,12 @@ impl Tensor {
             };
         }
         let (y, mean, var) = self.batch_norm_train(weight, bias, eps)?;
-        let update = |running: &mut Tensor, batch: Tensor| -> Result<()> {
-            if batch.trace().is_some_and(|t| t.hides_values()) {
-                return Err(Error::unsupported("batch_norm", "inside of vmap running statistics would differ between samples: keep none"));
-            }
-            let batch = batch.with_trace(None).to_dtype(running.dtype())?;
-            let kept = running.with_trace(None).mul(1.0 - momentum)?;
-            *running = kept.add(&batch.mul(momentum)?)?;
-            Ok(())
-        };
         if let Some(running) = running_mean {
-            update(running, mean)?;
+            update_running("batch_norm", running, &mean, momentum)?;
         }
         if let Some(running) = running_var {
             let n = (self.numel() / self.shape()[1].max(1)) as f64;
-            update(running, var.with_trace(None).mul(n / (n - 1.0))?)?;
+            update_running("batch_norm", running, &var.detach().mul(n / (n - 1.0))?, momentum)?;
         }
         Ok(y)
     }
@@ -179,6 +170,16 @@ impl Tensor {
         }
         Ok(y)
     }
+}
+
+/// Running statistics after those of a batch.
+fn update_running(op: &'static str, running: &mut Tensor, batch: &Tensor, momentum: f64) -> Result<()> {
+    if batch.trace().is_some_and(|t| t.hides_values()) {
+        return Err(Error::unsupported(op, "inside of vmap running statistics would differ between samples: keep none"));
+    }
+    let batch = batch.detach().to_dtype(running.dtype())?;
+    *running = running.detach().mul(1.0 - momentum)?.add(&batch.mul(momentum)?)?;
+    Ok(())
 }
 
 /// An error if running statistics are not one number for each channel.

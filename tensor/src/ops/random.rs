@@ -142,7 +142,7 @@ impl Tensor {
             _ => return Err(Error::value("normal", "neither mean nor std is a tensor: give a shape to `Tensor::normal`")),
         };
         let negative = match std {
-            Operand::Tensor(s) => s.numel() > 0 && s.with_trace(None).lt(0.0)?.any()?.item::<bool>()?,
+            Operand::Tensor(s) => s.numel() > 0 && s.all_values().lt(0.0)?.any()?.item::<bool>()?,
             Operand::Scalar(s) => s.to_f64() < 0.0,
         };
         if negative {

@@ -97,7 +97,7 @@ impl Tensor {
     }
 
     fn middle(&self, rank: Rank) -> Result<Tensor> {
-        let x = self.with_trace(None);
+        let x = self.detach();
         if x.numel() == 0 && x.dtype().is_float() {
             return Tensor::full((), f64::NAN, (x.dtype(), x.device()));
         }
@@ -107,8 +107,8 @@ impl Tensor {
         }
         let same = x.eq(&value)?.logical_or(&x.isnan()?.logical_and(&value.isnan()?)?)?;
         let shared = same.where_(self, 0.0)?.sum()?.div(&same.sum()?.to_dtype(self.dtype())?)?;
-        // The value of one, the derivative of the other.
-        Ok(value.with_trace(shared.trace().cloned()))
+        // The value of one, the derivative of the other; they are the same but for rounding.
+        Ok(if value.trace().is_none() { value.with_trace(shared.trace().cloned()) } else { shared })
     }
 
     /// The middle elements of a dimension, the lower of two, and their places; NaN if there is one: values, indices.
@@ -156,11 +156,11 @@ impl Tensor {
             Some(s) if s.shape() != self.shape() => {
                 return Err(Error::shape(op, format!("a sorter of shape {:?} for a sequence of {:?}", s.shape(), self.shape())));
             }
-            Some(s) => self.with_trace(None).gather(-1, s)?,
-            None => self.with_trace(None),
+            Some(s) => self.detach().gather(-1, s)?,
+            None => self.detach(),
         };
         let values = match values.into() {
-            Operand::Tensor(t) => t.with_trace(None),
+            Operand::Tensor(t) => t.detach(),
             Operand::Scalar(s) => {
                 let dtype = super::pointwise::common_type(&[(&sequence).into(), s.into()]);
                 Tensor::full((), s, (dtype, self.device()))?

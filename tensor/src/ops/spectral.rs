@@ -282,7 +282,7 @@ impl Istft {
             return Err(f.bad(format!("{total} samples leave nothing beyond the padding")));
         }
         let envelope = overlap(squares)?.narrow(1, start as isize, last - start)?;
-        let sizes = envelope.with_trace(None).to_dtype(DType::C128)?.to_vec::<Complex64>()?;
+        let sizes = envelope.all_values().to_dtype(DType::C128)?.to_vec::<Complex64>()?;
         if sizes.iter().any(|w| w.norm() <= 1e-11) {
             return Err(f.bad("the windows leave samples uncovered: their squares add up to 0 somewhere".to_string()));
         }

@@ -36,8 +36,7 @@ impl Places {
         if sizes.contains(&0) && rushlight_backend::numel(&shape) > 0 {
             return Err(Error::index(OP, format!("an index into a dimension of size 0 of {:?}", x.shape())));
         }
-        let expanded =
-            tensors.iter().map(|t| t.with_trace(None).to_dtype(DType::I64)?.expand(shape.as_slice())).collect::<Result<Vec<_>>>()?;
+        let expanded = tensors.iter().map(|t| t.detach().to_dtype(DType::I64)?.expand(shape.as_slice())).collect::<Result<Vec<_>>>()?;
         let flat = apply1(Index::Ravel { sizes, first: given[0] }, expanded)?.reshape(-1)?;
         Ok(Places { order, first, count: given.len(), shape, flat })
     }
@@ -124,11 +123,11 @@ fn resolve(x: &Tensor, index: Vec<Ix>) -> Result<(Tensor, Vec<Option<Tensor>>)> 
                 dim += 1;
             }
             Ix::Tensor(t) if t.dim() == 0 && t.dtype().is_int() && t.dtype() != DType::U8 => {
-                let at = t.with_trace(None).to_dtype(DType::I64)?.item::<i64>()?;
+                let at = t.detach().to_dtype(DType::I64)?.item::<i64>()?;
                 view = view.select(d, at as isize).map_err(|e| Error::index(OP, e.message()))?;
             }
             Ix::Tensor(t) => {
-                let mut t = t.with_trace(None);
+                let mut t = t.detach();
                 if t.dim() == 0 {
                     // One truth value: a new dimension that is there or not.
                     view = view.unsqueeze(d)?;

@@ -117,7 +117,7 @@ impl Tensor {
     /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn nonzero(&self) -> Result<Tensor> {
-        let x = self.with_trace(None);
+        let x = self.detach();
         let mask = if x.dtype() == DType::Bool { x } else { x.ne(0)? };
         let count = mask.sum()?.item::<i64>()? as usize;
         apply1(Index::Nonzero { count }, [mask])
@@ -147,7 +147,7 @@ impl Tensor {
         if shape.contains(&0) && self.numel() > 0 {
             return Err(Error::shape(op, format!("a tensor of shape {:?} has no places", shape.as_slice())));
         }
-        let places = self.with_trace(None);
+        let places = self.detach();
         let mut step = 1i64;
         let mut out = Vec::new();
         for &n in shape.iter().rev() {

@@ -157,7 +157,7 @@ impl Tensor {
             ScatterMode::Mean => {
                 let sum = started(0.into())?.scatter_add(dim, &index, &source)?;
                 let first = if include_self { 1 } else { 0 };
-                let plain = x.with_trace(None);
+                let plain = x.detach();
                 let counts = plain.full_like(first)?.scatter_add(dim, &index, &plain.constant(1, &shape)?)?;
                 let counts = counts.eq(0)?.where_(&counts.ones_like()?, &counts)?;
                 match x.dtype() {
@@ -218,7 +218,7 @@ impl Tensor {
     /// # Errors
     /// If the index is out of range or the source does not have the slice's shape.
     pub fn select_scatter(&self, source: &Tensor, dim: isize, index: isize) -> Result<Tensor> {
-        let slice = self.with_trace(None).select(dim, index)?;
+        let slice = self.detach().select(dim, index)?;
         if slice.shape() != source.shape() {
             return Err(Error::shape(
                 "select_scatter",

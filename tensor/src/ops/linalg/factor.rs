@@ -1,7 +1,7 @@
 //! Factorisations.
 
 use rushlight_backend::op::Linalg;
-use rushlight_backend::{Error, Result};
+use rushlight_backend::{DType, Error, Result};
 
 use super::{sizes, square};
 use crate::{Tensor, Tensors, apply};
@@ -75,26 +75,22 @@ pub(super) fn pivots_of(op: &'static str, lu: &Tensor, pivots: &Tensor, k: usize
     }
 }
 
-/// The permutation matrices P of pivots, of `m` rows.
+/// The permutation matrices P of pivots, of `m` rows: the rows of the identity, swapped step by step.
 pub(crate) fn permutation(pivots: &Tensor, m: usize, like: &Tensor) -> Result<Tensor> {
-    let steps = pivots.shape().last().copied().unwrap_or(0);
-    let batch: usize = pivots.shape().iter().rev().skip(1).product();
-    let all = pivots.with_trace(None).to_vec::<i32>()?;
-    let mut matrix = vec![0.0f64; batch * m * m];
-    for i in 0..batch {
-        let mut rows: Vec<usize> = (0..m).collect();
-        for (row, &p) in all[i * steps..][..steps].iter().enumerate() {
-            let p = usize::try_from(p - 1).ok().filter(|&p| p < m);
-            let p = p.ok_or_else(|| Error::value("lu_unpack", format!("pivots lie between 1 and the number of rows, {m}")))?;
-            rows.swap(row, p);
-        }
-        for (column, row) in rows.into_iter().enumerate() {
-            matrix[(i * m + row) * m + column] = 1.0;
-        }
+    let (batch, steps) = match pivots.shape() {
+        [batch @ .., steps] => (batch, *steps),
+        [] => (&[][..], 0),
+    };
+    let all = [batch, &[m]].concat();
+    let mut rows = Tensor::arange(0, m as i64, 1, (DType::I64, like.device()))?.expand(all)?;
+    let places = pivots.to_dtype(DType::I64)?.sub(1)?;
+    let out_of_range = |_| Error::value("lu_unpack", format!("pivots lie between 1 and the number of rows, {m}"));
+    for step in 0..steps {
+        let place = places.narrow(-1, step as isize, 1)?;
+        let (here, there) = (rows.narrow(-1, step as isize, 1)?, rows.gather(-1, &place).map_err(out_of_range)?);
+        rows = rows.scatter(-1, &place, &here)?.slice_scatter(&there, -1, step as isize, step as isize + 1, 1)?;
     }
-    let mut shape = pivots.shape()[..pivots.dim().saturating_sub(1)].to_vec();
-    shape.extend([m, m]);
-    Tensor::from_vec(matrix, shape, like.device())?.to_dtype(like.dtype())
+    rows.one_hot(m)?.transpose(-2, -1)?.to_dtype(like.dtype())
 }
 
 /// P, L and U from a factorisation of [`lu_factor`].
@@ -207,7 +203,7 @@ pub fn geqrf(a: &Tensor) -> Result<(Tensor, Tensor)> {
     if !a.dtype().is_differentiable() {
         return Err(Error::dtype(name, format!("wants floats or complex numbers, got {}", a.dtype())));
     }
-    let mut rest = a.with_trace(None);
+    let mut rest = a.detach();
     let (mut rows, mut columns, mut taus) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..m.min(n) {
         let (height, width) = sizes(name, &rest)?;

@@ -89,7 +89,7 @@ impl Tolerance<'_> {
                 Operand::Tensor(t) if t.dtype().is_complex() => {
                     Err(Error::dtype("linalg", format!("a tolerance is real, got {}", t.dtype())))
                 }
-                Operand::Tensor(t) => t.with_trace(None).to_dtype(dtype),
+                Operand::Tensor(t) => t.detach().to_dtype(dtype),
                 Operand::Scalar(s) => Tensor::full((), s, (dtype, a.device())),
             }
         };
@@ -120,7 +120,7 @@ pub fn pinv(a: &Tensor, tolerance: Tolerance<'_>, hermitian: bool) -> Result<Ten
 /// # Errors
 /// If the tensor has no matrices, or tolerances do not broadcast to the batch.
 pub fn matrix_rank(a: &Tensor, tolerance: Tolerance<'_>, hermitian: bool) -> Result<Tensor> {
-    let a = a.with_trace(None);
+    let a = a.detach();
     let (m, n) = sizes("linalg.matrix_rank", &a)?;
     let (atol, rtol) = tolerance.resolve(&a, m, n)?;
     let s = if hermitian { eigvalsh(&a, false)?.abs()? } else { svdvals(&a)? };

@@ -164,7 +164,7 @@ impl Tensor {
             return x.binary_cross_entropy(&other, weight, reduction);
         }
         let op = "binary_cross_entropy";
-        let x = self.with_trace(None);
+        let x = self.all_values();
         if self.numel() > 0 && self.dtype().is_float() && x.ge(0)?.logical_and(&x.le(1)?)?.logical_not()?.any()?.item::<bool>()? {
             return Err(Error::value(op, "all inputs must lie in 0 to 1"));
         }
@@ -262,8 +262,7 @@ impl Tensor {
     /// If shapes do not fit, or a variance is negative.
     pub fn gaussian_nll_loss(&self, target: &Tensor, var: &Tensor, options: GaussianNllLoss) -> Result<Tensor> {
         let op = "gaussian_nll_loss";
-        let plain = var.with_trace(None);
-        if var.numel() > 0 && plain.lt(0)?.any()?.item::<bool>()? {
+        if var.numel() > 0 && var.all_values().lt(0)?.any()?.item::<bool>()? {
             return Err(Error::value(op, "a variance is negative"));
         }
         let fits = |v: &[usize]| v.len() == self.dim() && v.iter().zip(self.shape()).all(|(&v, &n)| v == n || v == 1);

@@ -206,13 +206,11 @@ impl Tensor {
             return Err(Error::shape(op, format!("running statistics cannot be updated without items, got {:?}", self.shape())));
         }
         let y = self.group_norm(channels, weight, bias, options.eps)?;
-        let mean_of_items = |items: Tensor, running: &mut Tensor| -> Result<()> {
-            let now = items.reshape([self.shape()[0], channels])?.mean_dim(0, false)?.to_dtype(running.dtype())?;
-            let kept = running.with_trace(None).mul(1.0 - options.momentum)?;
-            *running = kept.add(&now.mul(options.momentum)?)?;
-            Ok(())
+        let mean_of_items = |items: Tensor, running: &mut Tensor| {
+            let now = items.reshape([self.shape()[0], channels])?.mean_dim(0, false)?;
+            super::update_running(op, running, &now, options.momentum)
         };
-        let (x, dims): (_, Vec<usize>) = (self.with_trace(None), (2..self.dim()).collect());
+        let (x, dims): (_, Vec<usize>) = (self.detach(), (2..self.dim()).collect());
         if let Some(running) = running_mean {
             mean_of_items(x.mean_dim(dims.clone(), false)?, running)?;
         }

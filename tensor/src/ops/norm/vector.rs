@@ -12,7 +12,7 @@ fn p_norm(x: &Tensor, p: f64, dims: &[isize], keepdim: bool) -> Result<Tensor> {
 
 /// The value of `clamped` with the derivative of `x`: so PyTorch clamps where it does not want the clamp to be seen.
 pub(crate) fn unseen(x: &Tensor, clamped: &Tensor) -> Result<Tensor> {
-    x.add(&clamped.with_trace(None).sub(&x.with_trace(None))?)
+    x.add(&clamped.detach().sub(&x.detach())?)
 }
 
 /// A floating-point dtype for distances: integers become the default float type.

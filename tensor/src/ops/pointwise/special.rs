@@ -182,8 +182,7 @@ impl Tensor {
     /// If the tensor is not of real floating-point numbers.
     pub fn frexp(&self) -> Result<(Tensor, Tensor)> {
         let mantissa = apply1(Pointwise::Special(Special::FrexpMantissa), [self])?;
-        let exponent =
-            apply1(Pointwise::Special(Special::FrexpExponent), [self.with_trace(None).to_dtype(rushlight_backend::DType::F64)?])?;
+        let exponent = apply1(Pointwise::Special(Special::FrexpExponent), [self.detach().to_dtype(rushlight_backend::DType::F64)?])?;
         Ok((mantissa, exponent.to_dtype(rushlight_backend::DType::I32)?))
     }
 

@@ -131,7 +131,7 @@ impl Tensor {
             return self.leaky_relu((lower + upper) / 2.0);
         }
         // Slopes are drawn for these elements alone, in order.
-        let drawn = self.with_trace(None).le(0)?.to_vec::<bool>()?;
+        let drawn = self.detach().le(0)?.to_vec::<bool>()?;
         let count = drawn.iter().filter(|&&d| d).count();
         let mut slopes = Tensor::uniform(lower, upper, count, (DType::F64, crate::Device::cpu()))?.to_vec::<f64>()?.into_iter();
         let slopes: Vec<f64> = drawn.into_iter().map(|d| if d { slopes.next().unwrap_or(1.0) } else { 1.0 }).collect();
@@ -150,7 +150,7 @@ impl Tensor {
         if !hard {
             return Ok(soft);
         }
-        let plain = soft.with_trace(None);
+        let plain = soft.detach();
         let index = plain.argmax_dim(dim, true)?;
         let ones = Tensor::ones(index.shape(), (self.dtype(), self.device()))?;
         plain.zeros_like()?.scatter(dim, &index, &ones)?.sub(&plain)?.add(&soft)

@@ -132,7 +132,7 @@ impl Tensor {
             return Err(Error::dtype("nanmean", format!("wants a floating-point tensor, got {}", self.dtype())));
         }
         let dims = dims_or_all("nanmean", self, dims)?;
-        let count = self.with_trace(None).isnan()?.logical_not()?.wide()?.reduce(Reduction::Sum, dims.clone(), keepdim)?;
+        let count = self.detach().isnan()?.logical_not()?.wide()?.reduce(Reduction::Sum, dims.clone(), keepdim)?;
         self.without_nan()?.reduce(Reduction::Sum, dims, keepdim)?.div(&count)
     }
 
@@ -142,7 +142,7 @@ impl Tensor {
     /// If a dimension does not exist or is named twice.
     pub fn count_nonzero(&self, dims: impl IntoSizes) -> Result<Tensor> {
         let dims = dims_or_all("count_nonzero", self, dims)?;
-        self.with_trace(None).ne(0)?.wide()?.reduce(Reduction::Sum, dims, false)
+        self.detach().ne(0)?.wide()?.reduce(Reduction::Sum, dims, false)
     }
 
     /// The sum over what broadcasting this shape to the tensor's repeated: the transpose of `expand`.
@@ -247,11 +247,14 @@ impl Tensor {
     /// An extremum that is NaN hands its gradient to the elements that are NaN.
     fn extreme_of_all(&self, kind: Reduction) -> Result<Tensor> {
         let extreme = self.reduce(kind, all_dims(self), false)?;
-        if extreme.trace().is_some() && extreme.to_f64()?.is_nan() {
-            let nan = self.with_trace(None).isnan()?;
-            return nan.where_(self, 0)?.sum()?.div(&nan.sum()?);
+        if extreme.trace().is_none() || !extreme.all_values().isnan()?.any()?.item::<bool>()? {
+            return Ok(extreme);
         }
-        Ok(extreme)
+        // Of samples some may have one and others none.
+        let nan = self.detach().isnan()?;
+        let any = nan.any()?;
+        let shared = nan.where_(self, 0)?.sum()?.div(&nan.sum()?.clamp(1.0, None)?)?;
+        any.where_(&shared, &any.where_(0, self)?.reduce(kind, all_dims(self), false)?)
     }
 
     /// The smallest and the largest elements of a dimension (or of all): min, max. Equal ones share the gradient.
@@ -375,7 +378,7 @@ impl Tensor {
         if x.numel() == 0 {
             return x.exp()?.reduce(Reduction::Sum, dims, keepdim)?.log();
         }
-        let plain = x.with_trace(None);
+        let plain = x.detach();
         let size = if x.dtype().is_complex() { plain.real()? } else { plain };
         let top = size.reduce(Reduction::Amax, dims.clone(), true)?;
         // An infinite maximum would give inf - inf.

@@ -65,7 +65,7 @@ impl Tensor {
             }
         }
         for w in [fweights, aweights].into_iter().flatten().filter(|w| w.numel() > 0) {
-            if w.with_trace(None).min()?.to_f64()? < 0.0 {
+            if w.all_values().min()?.to_f64()? < 0.0 {
                 return Err(Error::value("cov", "weights must not be negative"));
             }
         }

@@ -22,7 +22,7 @@ struct Tap {
 
 /// Limited to `0..=last`, and where this has a derivative: not at the bounds and beyond.
 fn limited(x: &Tensor, last: f64) -> Result<(Tensor, Tensor)> {
-    let plain = x.with_trace(None);
+    let plain = x.detach();
     let inside = plain.gt(0)?.logical_and(&plain.lt(last)?)?;
     Ok((inside.where_(x, &plain.clamp(0.0, last)?)?, inside.to_dtype(x.dtype())?))
 }
@@ -30,12 +30,12 @@ fn limited(x: &Tensor, last: f64) -> Result<(Tensor, Tensor)> {
 /// Reflected at the borders of n elements, and the derivative.
 fn reflected(x: &Tensor, n: usize, align_corners: bool) -> Result<(Tensor, Tensor)> {
     let (low, span) = if align_corners { (0.0, n as f64 - 1.0) } else { (-0.5, n as f64) };
-    let plain = x.with_trace(None);
+    let plain = x.detach();
     if span == 0.0 {
         return Ok((x.mul(0.0)?, plain.zeros_like()?));
     }
     let away = x.sub(low)?.abs()?;
-    let turns = away.with_trace(None).div(span)?.floor()?;
+    let turns = away.detach().div(span)?.floor()?;
     let rest = away.sub(&turns.mul(span)?)?;
     let odd = turns.remainder(2.0)?.eq(1.0)?;
     let side = plain.sub(low)?.sign()?;
@@ -61,7 +61,7 @@ fn padded(x: &Tensor, n: usize, with: &GridSample) -> Result<(Tensor, Option<Ten
 
 /// The elements at whole coordinates: places inside, and whether they were inside.
 fn place(x: &Tensor, n: usize, may_leave: bool) -> Result<(Tensor, Option<Tensor>)> {
-    let x = x.with_trace(None);
+    let x = x.detach();
     let last = n as f64 - 1.0;
     let inside = if may_leave { Some(x.ge(0)?.logical_and(&x.le(last)?)?) } else { None };
     // Not a number becomes 0.
@@ -87,7 +87,7 @@ fn taps(x: &Tensor, n: usize, with: &GridSample) -> Result<Vec<Tap>> {
                 Some(slope) => slope.mul(scale)?,
                 None => Tensor::full((), scale, (x.dtype(), x.device()))?,
             };
-            let first = x.with_trace(None).floor()?;
+            let first = x.detach().floor()?;
             let part = x.sub(&first)?;
             let tap = |k: f64, w: Tensor, dw: Tensor| -> Result<Tap> {
                 let (at, inside) = place(&first.add(k)?, n, true)?;
@@ -96,7 +96,7 @@ fn taps(x: &Tensor, n: usize, with: &GridSample) -> Result<Vec<Tap>> {
             Ok(vec![tap(0.0, part.rsub(1.0)?, slope.neg()?)?, tap(1.0, part, slope)?])
         }
         GridMode::Bicubic => {
-            let first = x.with_trace(None).floor()?;
+            let first = x.detach().floor()?;
             let (t, a) = (x.sub(&first)?, -0.75);
             // The cubic convolution for distances up to 1, and from 1 to 2, and its derivatives.
             let near = |x: &Tensor| x.mul(a + 2.0)?.sub(a + 3.0)?.mul(&x.square()?)?.add(1.0);

@@ -28,8 +28,8 @@ impl Tensor {
         }
         let source = match weights {
             None => x.ones_like()?,
-            Some(w) if w.dtype() == DType::F32 => w.with_trace(None),
-            Some(w) => w.with_trace(None).to_dtype(DType::F64)?,
+            Some(w) if w.dtype() == DType::F32 => w.detach(),
+            Some(w) => w.detach().to_dtype(DType::F64)?,
         };
         Tensor::zeros(len, (source.dtype(), x.device()))?.index_add(0, &x, &source)
     }

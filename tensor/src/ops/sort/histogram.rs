@@ -21,7 +21,7 @@ impl Tensor {
     /// If there are no bins, the bounds are not finite or in the wrong order, or the tensor is not floating point.
     pub fn histc(&self, bins: usize, min: f64, max: f64) -> Result<Tensor> {
         let op = "histc";
-        let x = self.with_trace(None).reshape(-1)?;
+        let x = self.detach().reshape(-1)?;
         self.floats(op)?;
         if bins == 0 {
             return Err(Error::value(op, "wants at least one bin"));
@@ -75,10 +75,10 @@ impl Tensor {
         if let Some(w) = weight.filter(|w| w.shape() != self.shape() || w.dtype() != self.dtype()) {
             return Err(Error::shape(op, format!("weights {} {:?} for {} {:?}", w.dtype(), w.shape(), self.dtype(), self.shape())));
         }
-        let (x, edges) = (self.with_trace(None).reshape(-1)?, edges.with_trace(None));
+        let (x, edges) = (self.detach().reshape(-1)?, edges.detach());
         let bins = edges.numel() - 1;
         let inside = x.ge(&edges.narrow(0, 0, 1)?)?.logical_and(&x.le(&edges.narrow(0, bins as isize, 1)?)?)?;
-        let weights = weight.map_or_else(|| x.ones_like(), |w| w.with_trace(None).reshape(-1))?.masked_select(&inside)?;
+        let weights = weight.map_or_else(|| x.ones_like(), |w| w.detach().reshape(-1))?.masked_select(&inside)?;
         let places = edges.searchsorted(&x.masked_select(&inside)?, true, None)?.sub(1)?.clamp(None, bins as f64 - 1.0)?;
         let counts = Tensor::zeros(bins, (x.dtype(), x.device()))?.index_add(0, &places, &weights)?;
         if density { counts.div(&counts.sum()?.mul(&edges.diff(1, 0, None, None)?)?) } else { Ok(counts) }
@@ -107,7 +107,7 @@ impl Tensor {
         }
         // Without elements there is no range to find.
         let (low, high) = range.unwrap_or(if self.numel() == 0 { (0.0, 1.0) } else { (0.0, 0.0) });
-        let (low, high) = self.with_trace(None).bounds(op, low, high, 0.5)?;
+        let (low, high) = self.detach().bounds(op, low, high, 0.5)?;
         Tensor::linspace(low, high, bins + 1, (self.dtype(), self.device()))
     }
 
@@ -144,8 +144,8 @@ impl Tensor {
         }
         let options = (self.dtype(), self.device());
         let count: usize = points.iter().product();
-        let x = self.with_trace(None).reshape([count, coordinates])?;
-        let weights = weight.map_or_else(|| Tensor::ones(count, options), |w| w.with_trace(None).reshape(count))?;
+        let x = self.detach().reshape([count, coordinates])?;
+        let weights = weight.map_or_else(|| Tensor::ones(count, options), |w| w.detach().reshape(count))?;
         let mut inside = Tensor::ones(count, (DType::Bool, self.device()))?;
         let mut places = Tensor::zeros(count, (DType::I64, self.device()))?;
         let mut all: Vec<Tensor> = Vec::with_capacity(coordinates);
@@ -153,7 +153,7 @@ impl Tensor {
             let along = x.narrow(1, d as isize, 1)?.reshape(count)?;
             let edges = match bins {
                 HistogramBins::Even(n) => along.even_edges(op, *n, range.map(|r| r[d]))?,
-                HistogramBins::Edges(e) if e.dim() == 1 && e.numel() > 1 && e.dtype() == self.dtype() => e.with_trace(None),
+                HistogramBins::Edges(e) if e.dim() == 1 && e.numel() > 1 && e.dtype() == self.dtype() => e.detach(),
                 HistogramBins::Edges(e) => {
                     return Err(Error::shape(op, format!("wants vectors of edges in {}, got {} {:?}", self.dtype(), e.dtype(), e.shape())));
                 }

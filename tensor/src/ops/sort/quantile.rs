@@ -55,7 +55,8 @@ impl Tensor {
         if self.numel() == 0 {
             return Err(Error::value(op, "there are no elements"));
         }
-        if q.with_trace(None).ge(0)?.logical_and(&q.with_trace(None).le(1)?)?.all()?.to_f64()? == 0.0 {
+        let all = q.all_values();
+        if all.ge(0)?.logical_and(&all.le(1)?)?.all()?.to_f64()? == 0.0 {
             return Err(Error::value(op, "q must lie between 0 and 1"));
         }
         // Rows last, and one more dimension where only one element is meant.
@@ -69,7 +70,7 @@ impl Tensor {
         };
         let n = *rows.shape().last().unwrap_or(&1);
         let sorted = rows.sort(-1, false)?.0;
-        let plain = sorted.with_trace(None);
+        let plain = sorted.detach();
         let ranks = if skip_nan {
             let counts = plain.isnan()?.logical_not()?.sum_dim(-1, true)?.to_dtype(q.dtype())?;
             let ranks = q.mul(&counts.sub(1)?)?;
@@ -79,7 +80,7 @@ impl Tensor {
             let nan = plain.narrow(-1, n as isize - 1, 1)?.isnan()?;
             nan.where_((n - 1) as f64, &ranks)?
         };
-        let place = |r: &Tensor| r.with_trace(None).to_dtype(crate::DType::I64);
+        let place = |r: &Tensor| r.detach().to_dtype(crate::DType::I64);
         let (below, above) = (ranks.floor()?, ranks.ceil()?);
         let low = sorted.gather(-1, &place(&below)?)?;
         let result = match way {

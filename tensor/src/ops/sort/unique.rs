@@ -75,7 +75,7 @@ impl Tensor {
     /// # Ok::<(), rushlight_tensor::Error>(())
     /// ```
     pub fn unique(&self, with: Unique) -> Result<UniqueResults> {
-        let x = self.with_trace(None);
+        let x = self.detach();
         if x.dtype().is_complex() {
             return Err(Error::dtype("unique", format!("complex numbers have no order, got {}", x.dtype())));
         }
