@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use common::{Operand, coordinates, operands, run, run_two};
 use proptest::prelude::*;
 use rushlight_backend::op::{Rank, Scan, ScanKind, Sort};
-use rushlight_backend::{DType, Element, bf16, f16};
+use rushlight_backend::{DType, Element, Layout, bf16, f16};
 
 /// Numbers among which equal ones, infinities and NaN occur.
 fn few(r: u64) -> f64 {
@@ -167,6 +167,17 @@ fn check_extremes<T: Element>(x: &Operand<T>, dim: usize) {
                 assert_eq!(places[here], b as i64, "{kind:?} of {:?}", (0..=i).map(at).collect::<Vec<_>>());
             }
         }
+    }
+}
+
+/// Rows of many chunks whose best elements come first, last, everywhere or nowhere.
+#[test]
+fn top_of_long_rows() {
+    let n = if cfg!(miri) { 600 } else { 3000 };
+    let rows = (0..n).flat_map(|i| [i as f32, -(i as f32), 1.0, few(common::mix(i as u64)) as f32]);
+    let x = Operand { memory: rows.collect(), layout: Layout::contiguous(&[n, 4]).permute(&[1, 0]) };
+    for k in [1, 10, 32, 33, 300] {
+        check_sort(&x, k);
     }
 }
 

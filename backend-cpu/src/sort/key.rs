@@ -13,9 +13,9 @@ pub(super) trait Sortable: Plain {
     fn key(self) -> <Self::Word as Word>::Key;
     /// Whether it is NaN.
     fn is_nan(self) -> bool;
-    /// Whether any key (its complement, if `flip`) is below a limit.
-    fn any_before(x: &[Self], flip: bool, limit: <Self::Word as Word>::Key) -> bool {
-        any_before_body::<Self, false>(x, flip, limit)
+    /// Writes the places of the elements, at most [`CHUNK`], whose keys (their complements, if `flip`) are below a limit. Returns how many.
+    fn before(x: &[Self], flip: bool, limit: <Self::Word as Word>::Key, places: &mut [u32; CHUNK]) -> usize {
+        before_body::<Self, false>(x, flip, limit, places)
     }
     /// The first key (of the complements, if `flip`) of each of the lanes among which a row of at least [`LANES`] elements is dealt out.
     fn firsts(x: &[Self], flip: bool) -> [<Self::Word as Word>::Key; LANES] {
@@ -26,9 +26,24 @@ pub(super) trait Sortable: Plain {
 /// The lanes of [`Sortable::firsts`].
 pub(super) const LANES: usize = 64;
 
+/// The most elements that [`Sortable::before`] takes.
+pub(super) const CHUNK: usize = 256;
+
 #[inline(always)]
-fn any_before_body<T: Sortable, const FMA: bool>(x: &[T], flip: bool, limit: <T::Word as Word>::Key) -> bool {
-    x.iter().fold(false, |any, x| any | ((if flip { !x.key() } else { x.key() }) < limit))
+fn before_body<T: Sortable, const FMA: bool>(x: &[T], flip: bool, limit: <T::Word as Word>::Key, places: &mut [u32; CHUNK]) -> usize {
+    const PART: usize = 32;
+    let before = |x: T| (if flip { !x.key() } else { x.key() }) < limit;
+    let mut count = 0;
+    for (p, part) in x.chunks(PART).enumerate() {
+        // Most parts have none. Where the few are is not foreseen: no branch for each.
+        if part.iter().fold(false, |any, &x| any | before(x)) {
+            for (i, &x) in part.iter().enumerate() {
+                places[count] = (p * PART + i) as u32;
+                count += usize::from(before(x));
+            }
+        }
+    }
+    count
 }
 
 #[inline(always)]
@@ -54,12 +69,12 @@ dispatch! {
 }
 
 #[inline(always)]
-fn any_before_f32_body<const FMA: bool>(x: &[f32], flip: bool, limit: u32) -> bool {
-    any_before_body::<f32, FMA>(x, flip, limit)
+fn before_f32_body<const FMA: bool>(x: &[f32], flip: bool, limit: u32, places: &mut [u32; CHUNK]) -> usize {
+    before_body::<f32, FMA>(x, flip, limit, places)
 }
 
 dispatch! {
-    fn any_before_f32(x: &[f32], flip: bool, limit: u32) -> bool = any_before_f32_body;
+    fn before_f32(x: &[f32], flip: bool, limit: u32, places: &mut [u32; CHUNK]) -> usize = before_f32_body;
 }
 
 /// A key and a place in one integer: in order of keys, and of places where keys are equal.
@@ -187,8 +202,8 @@ impl Sortable for f32 {
     fn is_nan(self) -> bool {
         f32::is_nan(self)
     }
-    fn any_before(x: &[f32], flip: bool, limit: u32) -> bool {
-        any_before_f32(x, flip, limit)
+    fn before(x: &[f32], flip: bool, limit: u32, places: &mut [u32; CHUNK]) -> usize {
+        before_f32(x, flip, limit, places)
     }
     fn firsts(x: &[f32], flip: bool) -> [u32; LANES] {
         firsts_f32(x, flip)

@@ -7,13 +7,16 @@ mod radix;
 use rushlight_backend::op::{Rank, Sort};
 use rushlight_backend::{Arg, DType, Error, Meta, Result, Storage, Storages, bf16, f16};
 
-use self::key::{LANES, Sortable, Word};
+use self::key::{CHUNK, LANES, Sortable, Word};
 use crate::buffer::{Bool, alloc, cpu, typed, typed_mut};
 use crate::shape::{contiguous, words};
 use crate::walk::par_pieces;
 
 /// Elements that one task looks at, if there are rows to share.
 const GRAIN: usize = 1 << 14;
+
+/// Candidates above twice the number that is wanted, from which on they are thinned out.
+const SLACK: usize = 32;
 
 /// Evaluates an expression with `T` as the element type of a dtype that has an order.
 macro_rules! with_sortable {
@@ -171,23 +174,17 @@ fn bound<T: Sortable>(x: &[T], k: usize, largest: bool) -> Option<<T::Word as Wo
 ///
 /// Limited by the two looks at every element, and for short rows by the few that are kept.
 fn candidates<T: Sortable>(x: &[T], k: usize, largest: bool, words: &mut Vec<T::Word>) {
-    const CHUNK: usize = 32;
     words.clear();
-    let key = |x: T| if largest { !x.key() } else { x.key() };
     let mut limit = bound(x, k, largest);
+    let mut places = std::array::from_fn(|i| i as u32);
     for (c, chunk) in x.chunks(CHUNK).enumerate() {
-        if limit.is_some_and(|l| !T::any_before(chunk, largest, l)) {
-            continue;
-        }
-        // Without a branch for each element: few are found, and where is not foreseen.
-        let (mut found, mut count) = ([0u8; CHUNK], 0);
-        for (i, &x) in chunk.iter().enumerate() {
-            found[count] = i as u8;
-            // Of equals those seen before come first.
-            count += usize::from(limit.is_none_or(|l| key(x) < l));
-        }
-        words.extend(found[..count].iter().map(|&i| T::Word::new(key(chunk[usize::from(i)]), c * CHUNK + usize::from(i))));
-        if k > 0 && words.len() >= 2 * k + if limit.is_none() { 0 } else { CHUNK } {
+        // Of equals those seen before come first.
+        let count = limit.map_or(chunk.len(), |limit| T::before(chunk, largest, limit, &mut places));
+        words.extend(places[..count].iter().map(|&i| {
+            let key = chunk[i as usize].key();
+            T::Word::new(if largest { !key } else { key }, c * CHUNK + i as usize)
+        }));
+        if k > 0 && words.len() >= 2 * k + if limit.is_none() { 0 } else { SLACK } {
             cut(words, k);
             limit = words.iter().max().map(|w| w.key());
         }
