@@ -77,6 +77,9 @@ pub(super) fn pivots_of(op: &'static str, lu: &Tensor, pivots: &Tensor, k: usize
 
 /// The permutation matrices P of pivots, of `m` rows: the rows of the identity, swapped step by step.
 pub(crate) fn permutation(pivots: &Tensor, m: usize, like: &Tensor) -> Result<Tensor> {
+    if pivots.dtype() != DType::I32 {
+        return Err(Error::dtype("lu_unpack", format!("pivots are int32, got {}", pivots.dtype())));
+    }
     let (batch, steps) = match pivots.shape() {
         [batch @ .., steps] => (batch, *steps),
         [] => (&[][..], 0),
