@@ -125,7 +125,7 @@ fn in_layer(name: &str, layer: &dyn Layer, e: &Error) -> Error {
 }
 
 /// Calls layers one after the other without keeping what backward needs of the inside of all but the last of `segments` parts: backward computes each again
-/// ([`checkpoint`](rushlight_autograd::checkpoint)). Parts have `layers / segments` layers, the last one those that are left as well.
+/// ([`checkpoint`]). Parts have `layers / segments` layers, the last one those that are left as well.
 ///
 /// # Errors
 /// Those of the layers, and if there are no segments or more than layers.
