@@ -27,6 +27,11 @@ fn var_derivative(reduce: &Reduce, x: &Tensor, correction: f64) -> Result<Tensor
     centred.mul(2.0 / (count(reduce, x.shape()) as f64 - correction))
 }
 
+/// The sum over the dimensions that are reduced; without any the tensor itself.
+fn total(reduce: &Reduce, t: &Tensor, keepdim: bool) -> Result<Tensor> {
+    if reduce.dims.is_empty() { Ok(t.clone()) } else { t.sum_dim(reduce.dims.to_vec(), keepdim) }
+}
+
 /// The share of the gradient that each element gets of the extremum: 1 over the number of equal ones. NaN, which equals nothing, has none to
 /// give: all get NaN, as in PyTorch.
 fn shares(reduce: &Reduce, ctx: &Ctx<'_>) -> Result<Tensor> {
@@ -135,7 +140,7 @@ impl Rule for Reduce {
             return Ok(Some(smallvec::smallvec![Some(norm::jvp(self, p, ctx, t)?)]));
         }
         let weighted = t.mul(&local(self, ctx)?)?;
-        let tangent = if self.dims.is_empty() { weighted } else { weighted.sum_dim(self.dims.to_vec(), self.keepdim)? };
+        let tangent = total(self, &weighted, self.keepdim)?;
         Ok(Some(smallvec::smallvec![Some(tangent)]))
     }
 }

@@ -4,9 +4,8 @@
 
 use smallvec::smallvec;
 
-use super::create::check_size;
 use super::spatial::{at_least, sized};
-use super::{MetaRef, Metas, Spatial, exactly, want_index};
+use super::{MetaRef, Metas, Spatial, check_size, exactly, want_index};
 use crate::{DType, Error, Meta, Result, Shape};
 
 /// Where the windows of a pooling lie.

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::create::check_size;
-use super::{Metas, one};
+use super::{Metas, check_size, one};
 use crate::{DType, Error, Result, Shape};
 
 /// One number for each of one to three spatial dimensions (time; height, width; depth, height, width).

@@ -6,8 +6,8 @@
 use rushlight_backend::op::Reduce;
 use rushlight_tensor::{Result, Tensor};
 
-use super::kept;
-use crate::rule::{Ctx, Saves};
+use super::{kept, total};
+use crate::rule::{Ctx, Saves, zeros};
 
 /// What [`vjp`] reads.
 pub(super) fn saves(p: f64) -> Saves {
@@ -35,15 +35,10 @@ fn shares(reduce: &Reduce, x: &Tensor, norm: &Tensor) -> Result<Tensor> {
     found.div(&total(reduce, &found, true)?)
 }
 
-fn total(reduce: &Reduce, t: &Tensor, keepdim: bool) -> Result<Tensor> {
-    if reduce.dims.is_empty() { Ok(t.clone()) } else { t.sum_dim(reduce.dims.to_vec(), keepdim) }
-}
-
 /// The gradient of x from that of the norm, `g`, which broadcasts over x.
 pub(super) fn vjp(reduce: &Reduce, p: f64, ctx: &Ctx<'_>, g: &Tensor) -> Result<Tensor> {
     if p == 0.0 {
-        let x = ctx.input_meta(0);
-        return Tensor::zeros((), (x.dtype, g.device()))?.expand(x.shape);
+        return zeros(ctx.input_meta(0), g.device());
     }
     let x = ctx.input(0)?;
     if p == 1.0 {
