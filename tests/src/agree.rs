@@ -117,6 +117,18 @@ pub fn zero(x: &Tensor) -> Result<(), String> {
     if zero { Ok(()) } else { Err("a gradient where PyTorch has none or zeros".to_string()) }
 }
 
+/// The inner product of two tensors of one shape; of complex ones the sum of those of real and imaginary parts.
+///
+/// # Errors
+/// If shape or dtype differ, they are no floats, or the device fails.
+pub fn inner(x: &Tensor, y: &Tensor) -> Result<f64, String> {
+    same_meta(x, y)?;
+    match (elements(x)?, elements(y)?) {
+        (Elements::Close(x), Elements::Close(y)) => Ok(x.iter().zip(&y).map(|(x, y)| x * y).sum()),
+        _ => Err(format!("an inner product of {}", x.dtype())),
+    }
+}
+
 /// A number among values, as an f64.
 fn number(v: &Value) -> Option<f64> {
     match v {

@@ -111,23 +111,57 @@ pub(super) fn grads(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
 }
 
 /// Forward mode, one output after the other.
-pub(super) fn jvps(ctx: &Context<'_>, case: &Case) -> CaseResult<()> {
+pub(super) fn jvps(ctx: &Context<'_>, case: &Case) -> CaseResult<Option<&'static str>> {
+    let decoder = Decoder::new(&ctx.family.store);
+    let got = pushed(ctx, case)?;
+    let mut differ = Ok(());
+    let mut recorded = Vec::with_capacity(got.len());
+    for (i, got) in &got {
+        let wanted = decoder.tensor(&case.list("jvps")[*i])?;
+        differ = differ.and_then(|()| agree::tensors(got, &wanted, tolerance(case)).map_err(|e| format!("result {i}: {e}")));
+        recorded.push((*i, wanted));
+    }
+    let Err(why) = differ else { return Ok(None) };
+    // Where PyTorch has no tangent, zeros are recorded. They betray themselves: the recorded gradients say something else.
+    let none = recorded.iter().all(|(_, t)| agree::zero(t).is_ok());
+    if none && !dual(ctx, case, &recorded)? && dual(ctx, case, &got)? {
+        return Ok(Some("zeros are recorded, which the recorded gradients contradict; agrees with those"));
+    }
+    Err(why.into())
+}
+
+/// The directional derivatives along the case's tangents, with the numbers of their outputs.
+fn pushed(ctx: &Context<'_>, case: &Case) -> CaseResult<Vec<(usize, Tensor)>> {
     let plain = Decoder::new(&ctx.family.store);
     let primals = arguments(ctx, case, "tangents")?;
     let tangents = case.entries("tangents").map(|(_, t)| plain.tensor(t)).collect::<Result<Vec<_>, _>>()?;
-    for (i, recorded) in case.list("jvps").iter().enumerate().filter(|(_, r)| !r.is_null()) {
+    let points: Vec<&Tensor> = primals.iter().map(|(_, t)| t).collect();
+    let directions: Vec<&Tensor> = tangents.iter().collect();
+    let push = |i: usize| {
         let f = |duals: &[Tensor]| {
             let replaced = primals.iter().map(|(path, _)| path.clone()).zip(duals.iter().cloned()).collect();
             let decoder = Decoder::replacing(&ctx.family.store, replaced);
             let mut args = Args::of(case, &decoder).map_err(|e| Error::value("conformance", e))?;
             ctx.registry.call_for(&case.op, &mut args, i)
         };
-        let points: Vec<&Tensor> = primals.iter().map(|(_, t)| t).collect();
-        let directions: Vec<&Tensor> = tangents.iter().collect();
-        let (_, got) = jvp(f, &points, &directions)?;
-        agree::tensors(&got, &plain.tensor(recorded)?, tolerance(case)).map_err(|e| format!("result {i}: {e}"))?;
+        Ok((i, jvp(f, &points, &directions)?.1))
+    };
+    case.list("jvps").iter().enumerate().filter(|(_, recorded)| !recorded.is_null()).map(|(i, _)| push(i)).collect()
+}
+
+/// Whether directional derivatives are those of the recorded gradients: `<cotangents, jvps> = <grads, tangents>`.
+fn dual(ctx: &Context<'_>, case: &Case, jvps: &[(usize, Tensor)]) -> CaseResult<bool> {
+    let decoder = Decoder::new(&ctx.family.store);
+    let mut outward = 0.0;
+    for (i, cotangent) in cotangents(ctx, case)? {
+        outward += jvps.iter().find(|(j, _)| *j == i).map_or(Ok(0.0), |(_, t)| agree::inner(&cotangent, t))?;
     }
-    Ok(())
+    let grads: HashMap<&str, &Json> = case.entries("grads").filter(|(_, g)| !g.is_null()).collect();
+    let mut inward = 0.0;
+    for (path, tangent) in case.entries("tangents") {
+        inward += grads.get(path).map_or(Ok(0.0), |g| agree::inner(&decoder.tensor(g)?, &decoder.tensor(tangent)?))?;
+    }
+    Ok(tolerance(case).tenfold().admits(outward, inward))
 }
 
 /// Reverse over reverse: the gradient of `<grads, tangents>`.
