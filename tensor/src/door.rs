@@ -208,44 +208,54 @@ fn execute(device: Device, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors>
     if let Op::Custom(op) = op {
         return custom::run(op, inputs);
     }
-    let (mut elsewhere, mut given) = (None, false);
-    for input in inputs.iter() {
-        let x = input.tensor();
-        if x.device() != device {
-            elsewhere = Some(x.device());
-        }
-        given |= matches!(input, Input::Own(_)) && x.numel() >= WORTH_REUSING;
-    }
+    let given = inputs.iter().any(|i| matches!(i, Input::Own(t) if t.numel() >= WORTH_REUSING));
+    // Arrays for the usual numbers of inputs: filling a growing list costs several times as much.
     let outputs = match &*inputs {
-        [x] => op.infer(&[x.tensor().meta()]),
-        [x, y] => op.infer(&[x.tensor().meta(), y.tensor().meta()]),
-        many => op.infer(&many.iter().map(|x| x.tensor().meta()).collect::<SmallVec<[MetaRef<'_>; 4]>>()),
+        [x] if !given => return lent(device, op, [x.tensor()]),
+        [x, y] if !given => return lent(device, op, [x.tensor(), y.tensor()]),
+        many => {
+            let tensors: SmallVec<[&Tensor; 4]> = many.iter().map(Input::tensor).collect();
+            let metas: SmallVec<[MetaRef<'_>; 4]> = tensors.iter().map(|t| t.meta()).collect();
+            let outputs = op.infer(&metas)?;
+            if let Some(done) = without_kernel(device, op, &tensors) {
+                return done;
+            }
+            if !given {
+                return run(device, op, &mut tensors.iter().map(|t| borrowed(t)).collect::<SmallVec<[Arg<'_>; 4]>>(), &outputs);
+            }
+            outputs
+        }
     };
+    run_owned(device, op, inputs, &outputs)
+}
+
+/// Runs an operation on tensors of which none is given away.
+#[inline]
+fn lent<const N: usize>(device: Device, op: &Op, tensors: [&Tensor; N]) -> Result<Tensors> {
+    let outputs = op.infer(&tensors.map(Tensor::meta));
     let outputs = match &outputs {
         Ok(outputs) => outputs,
         Err(e) => return Err(e.clone()),
     };
-    if let Some(other) = elsewhere {
-        return Err(Error::device(
+    match without_kernel(device, op, &tensors) {
+        Some(done) => done,
+        None => run(device, op, &mut tensors.map(borrowed), outputs),
+    }
+}
+
+/// What needs no kernel: a view, or the error that a tensor is on another device.
+#[inline]
+fn without_kernel(device: Device, op: &Op, tensors: &[&Tensor]) -> Option<Result<Tensors>> {
+    if let Some(other) = tensors.iter().map(|t| t.device()).find(|d| *d != device) {
+        return Some(Err(Error::device(
             op.name(),
             format!("tensors are on different devices, {device} and {other}: move them with `to_device`"),
-        ));
+        )));
     }
-    if let Op::Shape(shape_op) = op
-        && let Some(layout) = shape_op.view(inputs[0].tensor().layout())
-    {
-        let x = inputs[0].tensor();
-        return Ok(smallvec::smallvec![Tensor::from_parts(x.storage().clone(), layout, x.dtype(), device)]);
-    }
-    if given {
-        return run_owned(device, op, inputs, outputs);
-    }
-    // Arrays for the usual numbers of inputs, here and above: filling a growing list costs several times as much.
-    match &*inputs {
-        [x] => run(device, op, &mut [borrowed(x.tensor())], outputs),
-        [x, y] => run(device, op, &mut [borrowed(x.tensor()), borrowed(y.tensor())], outputs),
-        many => run(device, op, &mut many.iter().map(|x| borrowed(x.tensor())).collect::<SmallVec<[Arg<'_>; 4]>>(), outputs),
-    }
+    let Op::Shape(shape) = op else { return None };
+    let x = tensors.first()?;
+    let layout = shape.view(x.layout())?;
+    Some(Ok(smallvec::smallvec![Tensor::from_parts(x.storage().clone(), layout, x.dtype(), device)]))
 }
 
 #[inline]

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::ops::Deref;
 
 use rushlight_backend::{Op, Result};
-use triomphe::{Arc, UniqueArc};
+use triomphe::Arc;
 use unsize::{CoerceUnsize, Coercion};
 
 use crate::{Input, Tensor, Tensors};
@@ -43,14 +43,6 @@ impl Trace {
     /// Whether both are one trace.
     pub fn is_same(&self, other: &Trace) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-/// A tracer that was written where it stays: large ones need not be moved.
-impl<T: Tracer> From<UniqueArc<T>> for Trace {
-    #[inline]
-    fn from(tracer: UniqueArc<T>) -> Trace {
-        Trace(tracer.shareable().unsize(Coercion!(to dyn Tracer)))
     }
 }
 

@@ -5,6 +5,7 @@ mod backward;
 mod checkpoint;
 mod hooks;
 mod node;
+mod spare;
 mod tape;
 
 pub use api::{Autograd, BackwardOptions, grad_of};

@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use rushlight_backend::{Meta, Op};
 use rushlight_tensor::{Reader, Tensor, Trace, Tracer};
 use smallvec::SmallVec;
-use triomphe::UniqueArc;
 
 use super::hooks::Attached;
-use super::tape;
+use super::{spare, tape};
 
 /// One recorded operation, or a leaf: a tensor that asked for gradients. It is the trace of its first output; others have an [`Output`].
 ///
@@ -39,16 +38,22 @@ pub(crate) struct Node {
 
 pub(crate) type Edges = SmallVec<[Option<Trace>; 2]>;
 
+/// The node of a trace from [`Node::blank`], to fill it in.
+#[inline]
+pub(crate) fn fresh(trace: &mut Trace) -> &mut Node {
+    let Some(node) = trace.get_mut() else { unreachable!("nobody else holds a new node") };
+    node
+}
+
 impl Node {
     /// The name of the operation; of leaves, that.
     pub(crate) fn name(&self) -> &'static str {
         self.op.as_ref().map_or("leaf", Op::name)
     }
 
-    /// A node to be filled in. It is a constant, which is copied to where the node stays: a node that was written elsewhere and moved would be read in other
-    /// pieces than it was written in, and wait for that.
+    /// A node to be filled in.
     #[allow(clippy::declare_interior_mutable_const)]
-    const BLANK: Node = Node {
+    pub(super) const BLANK: Node = Node {
         number: 0,
         level: 0,
         below: None,
@@ -62,19 +67,22 @@ impl Node {
         attached: OnceLock::new(),
     };
 
-    /// A node of a level without an operation.
+    /// A node of a level without an operation, to be filled in ([`fresh`]) where it stays: one that was written elsewhere and moved would be read in other pieces
+    /// than it was written in, and wait for that.
     #[inline]
-    pub(crate) fn new(level: u32) -> UniqueArc<Node> {
-        let mut node = UniqueArc::new(Node::BLANK);
+    pub(crate) fn blank(level: u32) -> Trace {
+        let mut trace = spare::take();
+        let node = fresh(&mut trace);
         node.level = level;
-        node
+        trace
     }
 
     /// A leaf.
     pub(crate) fn leaf(level: u32, below: Option<Trace>) -> Trace {
-        let mut node = Node::new(level);
+        let mut trace = Node::blank(level);
+        let node = fresh(&mut trace);
         (node.number, node.below) = (next_number(&[]), below);
-        node.into()
+        trace
     }
 
     /// Whether values fit the shapes and dtypes of this operation.
@@ -204,6 +212,7 @@ impl Drop for Node {
             if let Some(node) = alone(&mut trace) {
                 pending.append(&mut node.edges);
             }
+            spare::give_back(trace);
         }
     }
 }

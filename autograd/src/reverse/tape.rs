@@ -7,7 +7,7 @@ use rushlight_tensor::{Input, Result, Tensor, Tensors, Trace, apply_slice, decom
 use smallvec::SmallVec;
 
 use super::hooks;
-use super::node::{Node, next_number, trace_of};
+use super::node::{Node, fresh, next_number, trace_of};
 use crate::level::records;
 use crate::rule::{Kind, Rule, Saves, rule_of};
 
@@ -53,8 +53,8 @@ pub(crate) fn record(level: u32, op: &Op, inputs: &mut [Input<'_>]) -> Result<Te
 /// Runs and records an operation that is not taken apart. The results stay where the door puts them, and the node is filled in where it stays: moving what was
 /// written a moment ago is a good part of the cost of small operations.
 fn record_whole(level: u32, rule: &dyn Rule, op: &Op, inputs: &mut [Input<'_>]) -> Result<Tensors> {
-    let mut unique = Node::new(level);
-    let node: &mut Node = &mut unique;
+    let mut first = Node::blank(level);
+    let node = fresh(&mut first);
     let mut needs: SmallVec<[bool; 4]> = SmallVec::new();
     for x in inputs.iter() {
         let edge = x.trace().filter(|t| t.level() == level && x.tensor().dtype().is_differentiable());
@@ -72,9 +72,9 @@ fn record_whole(level: u32, rule: &dyn Rule, op: &Op, inputs: &mut [Input<'_>]) 
     }
     // Inputs may be given away, so their shapes are noted before the operation runs; in the usual case one note serves all, results too.
     let same = |a: MetaRef<'_>, b: MetaRef<'_>| a.dtype == b.dtype && same_shape(a.shape, b.shape);
-    let first = inputs[0].tensor().meta();
-    if inputs[1..].iter().all(|x| same(x.tensor().meta(), first)) {
-        node.output_metas.push(first.to_meta());
+    let meta = inputs[0].tensor().meta();
+    if inputs[1..].iter().all(|x| same(x.tensor().meta(), meta)) {
+        node.output_metas.push(meta.to_meta());
     } else {
         node.input_metas = inputs.iter().map(|x| x.tensor().meta().to_meta()).collect();
     }
@@ -95,8 +95,8 @@ fn record_whole(level: u32, rule: &dyn Rule, op: &Op, inputs: &mut [Input<'_>]) 
     }
     let y = outputs[0].meta();
     match node.output_metas.first_mut() {
-        Some(first) if same(y, first.as_ref()) => {}
-        Some(first) => node.input_metas = vec![std::mem::replace(first, y.to_meta()); node.edges.len()],
+        Some(meta) if same(y, meta.as_ref()) => {}
+        Some(meta) => node.input_metas = vec![std::mem::replace(meta, y.to_meta()); node.edges.len()],
         None => node.output_metas.push(y.to_meta()),
     }
     node.below = outputs[0].trace().cloned();
@@ -105,7 +105,6 @@ fn record_whole(level: u32, rule: &dyn Rule, op: &Op, inputs: &mut [Input<'_>]) 
         node.others_below.push(y.trace().cloned());
     }
     node.number = next_number(&node.edges);
-    let first = Trace::from(unique);
     for (i, y) in outputs.iter_mut().enumerate().skip(1) {
         if y.dtype().is_differentiable() {
             y.set_trace(Some(trace_of(&first, i, y.trace().cloned())));
