@@ -54,7 +54,7 @@ pub trait Function: Send + Sync + 'static {
         Saves { inputs: u32::MAX, outputs: u32::MAX }
     }
 
-    /// Gradients of the inputs from those of the results (`None`: zero); those that nobody [`needs`](Ctx::needs) may be left out.
+    /// Gradients of the inputs from those of the results (`None`: zero), one for each input; those that nobody [`needs`](Ctx::needs) may be `None`.
     ///
     /// # Errors
     /// Those of its operations. The default says that there is no derivative in reverse mode.
@@ -63,7 +63,7 @@ pub trait Function: Send + Sync + 'static {
         Err(Error::autograd(self.name(), "the function has no derivative in reverse mode: implement `Function::vjp`"))
     }
 
-    /// Tangents of the results from those of the inputs (`None`: zero). All inputs and results are at hand.
+    /// Tangents of the results from those of the inputs (`None`: zero), one for each result. All inputs and results are at hand.
     ///
     /// # Errors
     /// Those of its operations. The default says that there is no derivative in forward mode.
@@ -97,15 +97,31 @@ impl Rule for UserRule {
 
     fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         let results = self.0.vjp(ctx, grads)?;
-        if results.len() > ctx.input_count() {
-            let (got, wanted) = (results.len(), ctx.input_count());
+        let (got, wanted) = (results.len(), ctx.input_count());
+        if got > wanted || (got..wanted).any(|i| ctx.needs(i)) {
             return Err(Error::autograd(self.0.name(), format!("`vjp` gave {got} gradients for {wanted} inputs")));
         }
         Ok(results)
     }
 
     fn jvp(&self, ctx: &Ctx<'_>, tangents: &[Option<Tensor>]) -> Result<Option<Grads>> {
-        self.0.jvp(ctx, tangents).map(Some)
+        let results = self.0.jvp(ctx, tangents)?;
+        let (got, wanted) = (results.len(), ctx.output_count());
+        if got != wanted {
+            return Err(Error::autograd(self.0.name(), format!("`jvp` gave {got} tangents for {wanted} results")));
+        }
+        for (i, t) in results.iter().enumerate() {
+            if let Some(t) = t
+                && let (got, wanted) = (t.meta(), ctx.output_meta(i))
+                && (got.shape != wanted.shape || got.dtype != wanted.dtype)
+            {
+                return Err(Error::autograd(
+                    self.0.name(),
+                    format!("`jvp` gave a tangent {}{:?} of result {i}, which is {}{:?}", got.dtype, got.shape, wanted.dtype, wanted.shape),
+                ));
+            }
+        }
+        Ok(Some(results))
     }
 }
 

@@ -34,7 +34,7 @@ where
     nested(|| {
         let level = tangent_level();
         let duals = points.iter().zip(directions).map(|(p, t)| make_dual(level, p, t)).collect::<Result<Vec<_>>>()?;
-        let results = f(primals.rebuild(duals).borrow())?;
+        let results = settled(level, f(primals.rebuild(duals).borrow())?);
         let (mut values, mut tangents) = (Vec::new(), Vec::new());
         for y in results.outputs() {
             let (y, tangent) = split_dual(level, y);
@@ -57,10 +57,21 @@ where
     R: Outputs,
 {
     nested_leaves(primals, |leaves, view| {
-        let results = f(view)?;
+        let results = settled(tape_level(), f(view)?);
         let grads = pulled(&results, leaves, cotangent, BackwardOptions::default())?;
         Ok((plain(tape_level(), &results), primals.rebuild(grads)))
     })
+}
+
+/// Results of a function of this level without what is left of transforms inside of it. Samples that were carried out of a `vmap` stay what they are.
+pub(crate) fn settled<R: Outputs>(level: u32, results: R) -> R {
+    let above =
+        |t: &Tensor| t.trace().filter(|trace| trace.level() > level).map(|trace| trace.lower(t)).filter(|below| below.shape() == t.shape());
+    if results.outputs().into_iter().all(|t| above(t).is_none()) {
+        return results;
+    }
+    let settle = |t: &Tensor| std::iter::successors(Some(t.clone()), above).last().unwrap_or_else(|| t.clone());
+    results.replaced(results.outputs().into_iter().map(settle).collect(), &settle)
 }
 
 /// Results as the levels below see them.
@@ -73,12 +84,31 @@ fn plain<R: Outputs>(level: u32, results: &R) -> R {
 fn pulled<R: Outputs>(results: &R, leaves: &[Tensor], cotangent: Option<&R>, options: BackwardOptions) -> Result<Vec<Tensor>> {
     let level = leaves.iter().find_map(Tensor::trace).map(|t| t.level());
     let (mut outputs, mut seeds) = (Vec::new(), Vec::new());
-    let cotangents: Vec<Option<&Tensor>> = cotangent.map_or_else(Vec::new, |c| c.outputs().into_iter().map(Some).collect());
-    for (i, y) in results.outputs().into_iter().enumerate() {
+    let results = results.outputs();
+    let cotangents: Vec<Option<&Tensor>> = match cotangent {
+        Some(c) => c.outputs().into_iter().map(Some).collect(),
+        None => vec![None; results.len()],
+    };
+    if cotangents.len() != results.len() {
+        return Err(Error::value("vjp", format!("got {} cotangents for {} results", cotangents.len(), results.len())));
+    }
+    for (i, (y, cotangent)) in results.into_iter().zip(cotangents).enumerate() {
+        match cotangent {
+            Some(c) if c.shape() != y.shape() => {
+                return Err(Error::shape("vjp", format!("cotangent {i} has shape {:?}, the result {:?}", c.shape(), y.shape())));
+            }
+            None if y.numel() != 1 => {
+                return Err(Error::autograd(
+                    "vjp",
+                    format!("result {i} has shape {:?}: it needs a cotangent, only single elements start from 1", y.shape()),
+                ));
+            }
+            _ => {}
+        }
         // A result that does not depend on the primals adds nothing.
         if y.trace().is_some_and(|t| Some(t.level()) == level) {
             outputs.push(y);
-            seeds.push(cotangents.get(i).copied().flatten());
+            seeds.push(cotangent);
         }
     }
     let inputs: Vec<&Tensor> = leaves.iter().collect();
@@ -135,7 +165,7 @@ where
     R: Outputs,
 {
     nested_leaves(primals, |leaves, view| {
-        let results = f(view)?;
+        let results = settled(tape_level(), f(view)?);
         let form = primals.rebuild(leaves.to_vec());
         Ok((plain(tape_level(), &results), Pullback { results, leaves: leaves.to_vec(), form }))
     })
@@ -206,7 +236,7 @@ where
     R: Outputs,
 {
     nested_leaves(primals, |leaves, view| {
-        let results = f(view)?;
+        let results = settled(tape_level(), f(view)?);
         let values = plain(tape_level(), &results);
         nested(|| {
             let level = tape_level();

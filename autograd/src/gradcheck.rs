@@ -3,6 +3,7 @@
 use rushlight_tensor::{DType, Error, Result, Tensor};
 
 use crate::functional::{jvp, vjp};
+use crate::structure::Outputs;
 
 /// How derivatives are compared. The default is PyTorch's: steps of 1e-6, `|got - wanted| <= 1e-5 + 1e-3 |wanted|`, both modes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,22 +24,47 @@ impl Default for GradCheck {
     }
 }
 
-fn numbers(t: &Tensor) -> Result<Vec<f64>> {
+/// The elements, all of `float64`.
+fn numbers(what: &str, i: usize, t: &Tensor) -> Result<Vec<f64>> {
+    if t.dtype() != DType::F64 {
+        return Err(Error::dtype("gradcheck", format!("{what} {i} is {}: finite differences want float64", t.dtype())));
+    }
     t.to_vec::<f64>()
+}
+
+/// The elements of every result, one after the other.
+fn flat<R: Outputs>(results: &R) -> Result<Vec<f64>> {
+    let all = results.outputs().into_iter().enumerate().map(|(i, y)| numbers("result", i, y)).collect::<Result<Vec<_>>>()?;
+    Ok(all.concat())
 }
 
 /// `x` with one element moved.
 fn moved(x: &Tensor, element: usize, by: f64) -> Result<Tensor> {
-    let mut values = numbers(x)?;
+    let mut values = x.to_vec::<f64>()?;
     values[element] += by;
     Tensor::from_vec(values, x.shape(), x.device())
 }
 
-/// Compares every entry of the derivatives of a function with central differences, in reverse and in forward mode.
+/// An element of several tensors that lie one after the other: `1[0, 2]` is one of the second.
+fn entry(shapes: &[Vec<usize>], mut element: usize) -> String {
+    let mut i = 0;
+    while let Some(shape) = shapes.get(i).filter(|shape| element >= shape.iter().product()) {
+        element -= shape.iter().product::<usize>();
+        i += 1;
+    }
+    let mut at: Vec<usize> = Vec::new();
+    for &n in shapes[i].iter().rev() {
+        at.insert(0, element % n);
+        element /= n;
+    }
+    format!("{i}{at:?}")
+}
+
+/// Compares every entry of the derivatives of a function with central differences, in reverse and in forward mode. The function may have several results.
 ///
 /// # Errors
-/// The first entry that is off: which mode, input, element and output, what was found and what was wanted. Also if an input is not `float64` (finite
-/// differences say little in less), and the errors of `f`.
+/// The first entry that is off: which mode, result and input and where in them, what was found and what was wanted; and how many are off in that mode. Also if an
+/// input or result is not `float64` (finite differences say little in less), and the errors of `f`.
 ///
 /// ```
 /// use rushlight_autograd::{GradCheck, gradcheck};
@@ -46,55 +72,62 @@ fn moved(x: &Tensor, element: usize, by: f64) -> Result<Tensor> {
 /// gradcheck(|x| x[0].sin()?.mul(&x[1]), &[&Tensor::new([0.3f64, 1.2])?, &Tensor::new([2.0f64])?], GradCheck::default())?;
 /// # Ok::<(), rushlight_tensor::Error>(())
 /// ```
-pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[&Tensor], options: GradCheck) -> Result<()> {
-    if let Some((i, x)) = inputs.iter().enumerate().find(|(_, x)| x.dtype() != DType::F64) {
-        return Err(Error::dtype("gradcheck", format!("input {i} is {}: finite differences want float64", x.dtype())));
-    }
+pub fn gradcheck<R: Outputs>(f: impl Fn(&[Tensor]) -> Result<R>, inputs: &[&Tensor], options: GradCheck) -> Result<()> {
     let plain: Vec<Tensor> = inputs.iter().map(|x| x.with_trace(None)).collect();
-    let plain_refs: Vec<&Tensor> = plain.iter().collect();
-    let y = f(&plain)?;
-    let compare = |mode: &str, i: usize, element: usize, output: usize, got: f64, wanted: f64| {
-        let fits = (got - wanted).abs() <= options.atol + options.rtol * wanted.abs();
-        if fits || got.is_nan() && wanted.is_nan() {
-            return Ok(());
-        }
-        Err(Error::autograd(
-            "gradcheck",
-            format!("{mode} mode: d output[{output}] / d input {i}[{element}] is {got}, finite differences give {wanted}"),
-        ))
-    };
-    // Rows of the Jacobian by reverse mode, for all inputs at once.
-    let m = y.numel();
-    let mut rows = Vec::with_capacity(m);
-    for output in 0..m {
-        let mut seed = vec![0.0; m];
-        seed[output] = 1.0;
-        let (_, grads) = vjp(&f, &plain_refs, Some(&Tensor::from_vec(seed, y.shape(), y.device())?))?;
-        rows.push(grads.iter().map(numbers).collect::<Result<Vec<_>>>()?);
-    }
     for (i, x) in plain.iter().enumerate() {
-        #[allow(clippy::needless_range_loop)] // of the inputs, not of `rows`
-        for element in 0..x.numel() {
-            let at = |by: f64| {
-                let mut inputs = plain.clone();
-                inputs[i] = moved(x, element, by)?;
-                numbers(&f(&inputs)?)
-            };
-            let (above, below) = (at(options.eps)?, at(-options.eps)?);
-            let wanted: Vec<f64> = above.iter().zip(&below).map(|(a, b)| (a - b) / (2.0 * options.eps)).collect();
-            for (output, &wanted) in wanted.iter().enumerate() {
-                compare("reverse", i, element, output, rows[output][i][element], wanted)?;
-            }
-            if options.forward {
-                let mut tangents = plain.iter().map(Tensor::zeros_like).collect::<Result<Vec<_>>>()?;
-                tangents[i] = moved(&tangents[i], element, 1.0)?;
-                let tangents: Vec<&Tensor> = tangents.iter().collect();
-                let column = numbers(&jvp(&f, &plain_refs, &tangents)?.1)?;
-                for (output, (&got, &wanted)) in column.iter().zip(&wanted).enumerate() {
-                    compare("forward", i, element, output, got, wanted)?;
-                }
+        numbers("input", i, x)?;
+    }
+    let refs: Vec<&Tensor> = plain.iter().collect();
+    let results = f(&plain)?;
+    let m = flat(&results)?.len();
+    // Columns of the Jacobian, for all inputs one after the other.
+    let columns: Vec<(usize, usize)> =
+        plain.iter().enumerate().flat_map(|(i, x)| (0..x.numel()).map(move |element| (i, element))).collect();
+    let mut wanted = Vec::with_capacity(columns.len());
+    for &(i, element) in &columns {
+        let at = |by: f64| {
+            let mut inputs = plain.clone();
+            inputs[i] = moved(&plain[i], element, by)?;
+            flat(&f(&inputs)?)
+        };
+        let (above, below) = (at(options.eps)?, at(-options.eps)?);
+        wanted.push(above.iter().zip(&below).map(|(a, b)| (a - b) / (2.0 * options.eps)).collect::<Vec<_>>());
+    }
+    let shapes = |tensors: &[&Tensor]| tensors.iter().map(|t| t.shape().to_vec()).collect::<Vec<_>>();
+    let (of_results, of_inputs) = (shapes(&results.outputs()), shapes(&refs));
+    let compare = |mode: &str, got: &dyn Fn(usize, usize) -> f64| {
+        let mut off = Vec::new();
+        for (column, wanted) in wanted.iter().enumerate() {
+            for (row, &wanted) in wanted.iter().enumerate() {
+                let got = got(row, column);
+                let fits = (got - wanted).abs() <= options.atol + options.rtol * wanted.abs() || got.is_nan() && wanted.is_nan();
+                off.extend((!fits).then_some((row, column, got, wanted)));
             }
         }
+        let Some(&(row, column, got, wanted)) = off.first() else { return Ok(()) };
+        let (result, input) = (entry(&of_results, row), entry(&of_inputs, column));
+        let message = format!("{mode} mode: d result {result} / d input {input} is {got}, finite differences give {wanted}");
+        Err(Error::autograd("gradcheck", format!("{message}; {} of {} entries are off", off.len(), m * columns.len())))
+    };
+    let unit = |results: &[&Tensor], row: usize| {
+        let mut before = 0;
+        let seed = |y: &&Tensor| {
+            let values = (before..before + y.numel()).map(|i| f64::from(u8::from(i == row))).collect();
+            before += y.numel();
+            Tensor::from_vec::<f64>(values, y.shape(), y.device())
+        };
+        results.iter().map(seed).collect::<Result<Vec<_>>>()
+    };
+    let mut rows = Vec::with_capacity(m);
+    for row in 0..m {
+        let seeds = results.replaced(unit(&results.outputs(), row)?, &Tensor::clone);
+        rows.push(flat(&vjp(&f, &refs, Some(&seeds))?.1)?);
+    }
+    compare("reverse", &|row, column| rows[row][column])?;
+    if options.forward {
+        let directions = (0..columns.len()).map(|column| unit(&refs, column)).collect::<Result<Vec<_>>>()?;
+        let tangents = directions.iter().map(|d| flat(&jvp(&f, &refs, d)?.1)).collect::<Result<Vec<_>>>()?;
+        compare("forward", &|row, column| tangents[column][row])?;
     }
     Ok(())
 }
@@ -102,20 +135,18 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[&Tensor], op
 /// Compares the second derivatives of a function with finite differences: [`gradcheck`] of the gradients of `<cotangent, f>` for a fixed cotangent.
 ///
 /// # Errors
-/// As [`gradcheck`]; "output" counts the elements of all gradients in order.
-pub fn gradgradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[&Tensor], options: GradCheck) -> Result<()> {
+/// As [`gradcheck`]; "result i" is the gradient of input i.
+pub fn gradgradcheck<R: Outputs>(f: impl Fn(&[Tensor]) -> Result<R>, inputs: &[&Tensor], options: GradCheck) -> Result<()> {
     let gradients = |x: &[Tensor]| {
-        let refs: Vec<&Tensor> = x.iter().collect();
-        let seed = {
-            let plain: Vec<Tensor> = x.iter().map(|x| x.with_trace(None)).collect();
-            let y = f(&plain)?;
+        let plain: Vec<Tensor> = x.iter().map(|x| x.with_trace(None)).collect();
+        let results = f(&plain)?;
+        let seed = |(k, y): (usize, &Tensor)| {
             // Distinct numbers, so that symmetric mistakes do not cancel.
-            let values = (0..y.numel()).map(|i| 0.5 + ((i * 7) % 11) as f64 / 11.0).collect();
-            Tensor::from_vec::<f64>(values, y.shape(), y.device())?
+            let values = (0..y.numel()).map(|i| 0.5 + (((i + k) * 7) % 11) as f64 / 11.0).collect();
+            Tensor::from_vec::<f64>(values, y.shape(), y.device())
         };
-        let (_, grads) = vjp(&f, &refs, Some(&seed))?;
-        let flat = grads.iter().map(|g| g.reshape(g.numel())).collect::<Result<Vec<_>>>()?;
-        Tensor::cat(&flat.iter().collect::<Vec<_>>(), 0)
+        let seeds = results.outputs().into_iter().enumerate().map(seed).collect::<Result<Vec<_>>>()?;
+        Ok(vjp(&f, x, Some(&results.replaced(seeds, &Tensor::clone)))?.1)
     };
     gradcheck(gradients, inputs, options)
 }

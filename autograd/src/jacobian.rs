@@ -5,9 +5,9 @@
 
 use std::borrow::Borrow;
 
-use rushlight_tensor::{Result, Tensor};
+use rushlight_tensor::{Error, Result, Tensor};
 
-use crate::functional::{grad, jvp, nested_leaves};
+use crate::functional::{grad, jvp, nested_leaves, settled};
 use crate::level::tape_level;
 use crate::reverse::{BackwardOptions, gradients};
 use crate::structure::{Arguments, Outputs};
@@ -18,6 +18,14 @@ fn basis(like: &Tensor) -> Result<Tensor> {
     let n = like.numel();
     let shape: Vec<usize> = std::iter::once(n).chain(like.shape().iter().copied()).collect();
     Tensor::eye(n, n, (like.dtype(), like.device()))?.reshape(shape)
+}
+
+/// A Jacobian has real numbers: complex functions have two, or one that only holomorphic functions have.
+fn want_real(what: &str, t: &Tensor) -> Result<()> {
+    if t.dtype().is_float() {
+        return Ok(());
+    }
+    Err(Error::dtype("jacobian", format!("{what} must be real floating-point numbers, got {}", t.dtype())))
 }
 
 /// The shape of a Jacobian: that of the result, then that of the input.
@@ -33,7 +41,7 @@ fn over_basis(f: impl FnOnce(&Tensor) -> Result<Vec<Tensor>>, like: &Tensor, out
 /// The Jacobian of a function by forward mode, over the elements of `x`: `J[i.., j..] = d f(x)[i..] / d x[j..]`.
 ///
 /// # Errors
-/// Those of `f` and of the rules.
+/// Those of `f` and of the rules, and if argument or result are not real floating-point numbers.
 ///
 /// ```
 /// use rushlight_autograd::{jacfwd, jacrev};
@@ -50,14 +58,20 @@ pub fn jacfwd(f: impl FnOnce(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<T
 
 /// The Jacobians of all results by one tensor, by forward mode.
 fn columns<R: Outputs>(f: impl FnOnce(&Tensor) -> Result<R>, x: &Tensor) -> Result<Vec<Tensor>> {
-    let columns = over_basis(|u| Ok(jvp(f, x, u)?.1.outputs().into_iter().cloned().collect()), x, -1)?;
+    want_real("arguments", x)?;
+    let tangents = |u: &Tensor| {
+        let (y, tangents) = jvp(f, x, u)?;
+        y.outputs().into_iter().try_for_each(|y| want_real("results", y))?;
+        Ok(tangents.outputs().into_iter().cloned().collect())
+    };
+    let columns = over_basis(tangents, x, -1)?;
     columns.iter().map(|c| c.reshape(both(&c.shape()[..c.dim() - 1], x))).collect()
 }
 
 /// The Jacobian of a function by reverse mode, over the elements of the result. The shape is that of [`jacfwd`].
 ///
 /// # Errors
-/// Those of `f` and of the rules.
+/// As [`jacfwd`].
 pub fn jacrev(f: impl FnOnce(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<Tensor> {
     Ok(rows(f, x)?.swap_remove(0).swap_remove(0))
 }
@@ -68,8 +82,11 @@ where
     A: Arguments + ?Sized,
     R: Outputs,
 {
+    primals.tensors().into_iter().try_for_each(|x| want_real("arguments", x))?;
     nested_leaves(primals, |leaves, view| {
-        let (level, results) = (tape_level(), f(view)?);
+        let level = tape_level();
+        let results = settled(level, f(view)?);
+        results.outputs().into_iter().try_for_each(|y| want_real("results", y))?;
         let inputs: Vec<&Tensor> = leaves.iter().collect();
         let of = |y: &Tensor| -> Result<Vec<Tensor>> {
             if y.trace().is_none_or(|t| t.level() != level) {
@@ -98,7 +115,7 @@ pub enum Strategy {
 /// The Jacobians of every result by every argument: `jacobian(..)[i][j]` is that of result i by argument j, of the shape that [`jacfwd`] has.
 ///
 /// # Errors
-/// Those of `f` and of the rules.
+/// As [`jacfwd`].
 ///
 /// ```
 /// use rushlight_autograd::{Strategy, jacobian};

@@ -3,10 +3,20 @@
 //! Every functional transform (`jvp`, `grad`...) opens a depth. Within depth d, captures have level 4d, tangents 4d + 1, tapes 4d + 2 and samples 4d + 3, so that what an
 //! inner transform does is seen by the outer ones, and never the other way round: this is what keeps perturbations of different transforms apart. Captures
 //! are the lowest of their depth, so that they see what the tape of a leaf does that is made inside.
+//!
+//! Depths are numbered in the order in which they are opened, on whichever thread, and not used again: a tensor that was carried out of a transform is none of a later
+//! one's.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How many depths were opened.
+static OPENED: AtomicU32 = AtomicU32::new(0);
+/// After so many, numbers are used again; deeper ones remain for what is nested then.
+const DEPTHS: u32 = 1 << 29;
 
 thread_local! {
+    /// The innermost depth here; 0 outside of all transforms.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     /// Tapes record from this level on: 0 is all of them, `u32::MAX` none.
     static RECORDED: Cell<u32> = const { Cell::new(0) };
@@ -68,15 +78,16 @@ impl<T: Copy> Drop for Restore<T> {
 
 /// Runs a transform one depth further in.
 pub(crate) fn nested<R>(f: impl FnOnce() -> R) -> R {
-    at_depth(DEPTH.get() + 1, f)
+    let number = OPENED.fetch_add(1, Ordering::Relaxed) % DEPTHS + 1;
+    at_depth(number.max(DEPTH.get() + 1), f)
 }
 
-/// How many transforms are around.
+/// The innermost depth here.
 pub(crate) fn depth() -> u32 {
     DEPTH.get()
 }
 
-/// Runs `f` as if this many transforms were around.
+/// Runs `f` at a depth that was opened before.
 pub(crate) fn at_depth<R>(depth: u32, f: impl FnOnce() -> R) -> R {
     let _restore = Restore(&DEPTH, DEPTH.replace(depth));
     f()
@@ -105,6 +116,11 @@ pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
 /// Runs `f` with recording on the tapes of this depth, wherever it is: what functional transforms do for what they differentiate. Tapes further out record if they did.
 pub(crate) fn recording<R>(f: impl FnOnce() -> R) -> R {
     recording_from(RECORDED.get().min(tape_level()), f)
+}
+
+/// Runs `f` with recording on the tape of a level, as `create_graph` wants it wherever it is asked for, but not inside of [`inference_mode`].
+pub(crate) fn recording_on<R>(level: u32, f: impl FnOnce() -> R) -> R {
+    if INFERENCE.get() { f() } else { recording_from(RECORDED.get().min(level), f) }
 }
 
 /// Runs `f` while tapes record from a level on.

@@ -83,7 +83,7 @@ impl Arguments for Vec<(String, Tensor)> {
     }
 }
 
-/// Results of a function: a tensor, tuples and lists of tensors, perhaps with [`Aux`] beside them.
+/// Results of a function: a tensor, lists of tensors, tuples of all these, perhaps with [`Aux`] beside them.
 pub trait Outputs: Sized {
     /// The tensors that are differentiated, in order.
     fn outputs(&self) -> Vec<&Tensor>;
@@ -133,15 +133,27 @@ impl<const N: usize> Outputs for [Tensor; N] {
     }
 }
 
-impl Outputs for (Tensor, Tensor) {
-    fn outputs(&self) -> Vec<&Tensor> {
-        vec![&self.0, &self.1]
-    }
+macro_rules! tuples {
+    ($(($($part:ident $at:tt),*);)*) => {$(
+        impl<$($part: Outputs),*> Outputs for ($($part,)*) {
+            fn outputs(&self) -> Vec<&Tensor> {
+                let mut all = Vec::new();
+                $(all.append(&mut self.$at.outputs());)*
+                all
+            }
 
-    fn replaced(&self, mut tensors: Vec<Tensor>, _: &dyn Fn(&Tensor) -> Tensor) -> (Tensor, Tensor) {
-        let second = tensors.swap_remove(1);
-        (tensors.swap_remove(0), second)
-    }
+            fn replaced(&self, tensors: Vec<Tensor>, plain: &dyn Fn(&Tensor) -> Tensor) -> Self {
+                let mut tensors = tensors.into_iter();
+                ($(self.$at.replaced(tensors.by_ref().take(self.$at.outputs().len()).collect(), plain),)*)
+            }
+        }
+    )*};
+}
+
+tuples! {
+    (A 0, B 1);
+    (A 0, B 1, C 2);
+    (A 0, B 1, C 2, D 3);
 }
 
 /// Nothing; for functions that have results beside it only.

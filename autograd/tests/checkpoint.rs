@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rushlight_autograd::{
-    Autograd, BackwardOptions, checkpoint, enable_grad, grad, grad_of, hessian, inference_mode, is_grad_enabled, is_inference_mode_enabled,
-    jvp, no_grad, vmap,
+    Autograd, BackwardOptions, Randomness, checkpoint, enable_grad, grad, grad_of, hessian, inference_mode, is_grad_enabled,
+    is_inference_mode_enabled, jvp, no_grad, vmap, vmap_with,
 };
 use rushlight_tensor::{DType, Result, Tensor, default_generator, manual_seed, profile};
 
@@ -87,6 +87,23 @@ fn it_nests() -> Result<()> {
     Ok(())
 }
 
+/// Draws inside of a `vmap` that has ended when backward gets there.
+#[test]
+fn random_numbers_of_samples() -> Result<()> {
+    let f = |x: &[Tensor]| x[0].dropout(0.5, true)?.exp();
+    for randomness in [Randomness::Same, Randomness::Different] {
+        let run = |kept: bool| -> Result<Vec<f64>> {
+            manual_seed(3);
+            let x = random(5, &[6, 4]).requires_grad()?;
+            let y = vmap_with(|x| if kept { f(x) } else { checkpoint(f, &[&x[0]]) }, &[&x], &[Some(0)], &[Some(0)], randomness)?;
+            y.sum()?.backward()?;
+            Ok(numbers(&x.grad().expect("it depends on it")))
+        };
+        assert_eq!(run(true)?, run(false)?);
+    }
+    Ok(())
+}
+
 #[test]
 fn a_function_that_changes_is_found_out() -> Result<()> {
     let calls = AtomicUsize::new(0);
@@ -118,6 +135,11 @@ fn recording_on_and_off() -> Result<()> {
     assert_eq!(numbers(&g), numbers(&x.mul(2.0)?));
     assert!(!g.is_requires_grad());
     assert!(!x.exp()?.detach().is_requires_grad());
+    // `create_graph` records its pass wherever it is asked for.
+    let y = x.pow(3.0)?.sum()?;
+    let g = no_grad(|| grad_of(&[&y], &[&x], &[], BackwardOptions::create_graph()))?.remove(0).unwrap();
+    let second = grad_of(&[&g.sum()?], &[&x], &[], BackwardOptions::default())?.remove(0).unwrap();
+    assert_eq!(numbers(&second), numbers(&x.mul(6.0)?));
     // An error on the way out restores as well.
     let _ = no_grad(|| x.matmul(&random(1, &[7])));
     assert!(is_grad_enabled());

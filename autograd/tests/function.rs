@@ -40,6 +40,24 @@ impl Function for Cube {
     }
 }
 
+/// A product that forgets its second gradient, and whose tangent has another shape.
+struct Careless;
+
+impl Function for Careless {
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensors> {
+        Ok(Tensors::from_iter([x[0].mul(x[1])?]))
+    }
+
+    fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
+        let g = grads[0].as_ref().map(|g| g.mul(ctx.input(1)?)).transpose()?;
+        Ok(Grads::from_iter([g]))
+    }
+
+    fn jvp(&self, _: &Ctx<'_>, _: &[Option<Tensor>]) -> Result<Grads> {
+        Ok(Grads::from_iter([Some(of(&[1.0]))]))
+    }
+}
+
 fn of(v: &[f64]) -> Tensor {
     Tensor::new(v).unwrap()
 }
@@ -102,5 +120,13 @@ fn what_is_missing_is_said() -> Result<()> {
     let e = jvp(|x| call(Cube, &[&x[0]])?[0].sum(), &[&of(&[1.0])], &[&of(&[1.0])]).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Autograd);
     assert!(e.to_string().contains("Function::jvp"), "{e}");
+    let x = of(&[1.0, 2.0]);
+    let text = |r: Result<Tensor>| r.unwrap_err().to_string();
+    let few = text(grad(|v| call(Careless, &[&x, v])?[0].sum(), &x));
+    assert!(few.contains("Careless") && few.contains("`vjp` gave 1 gradients for 2 inputs"), "{few}");
+    // Whose gradient is left out needs none.
+    assert_eq!(values(&grad(|v| call(Careless, &[v, &x])?[0].sum(), &x)?), [1.0, 2.0]);
+    let wide = text(jvp(|v| Ok(call(Careless, &[v, &x])?[0].clone()), &x, &x).map(|(_, t)| t));
+    assert!(wide.contains("tangent float64[1] of result 0, which is float64[2]"), "{wide}");
     Ok(())
 }

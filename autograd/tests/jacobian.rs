@@ -2,8 +2,8 @@
 //! find mistakes.
 
 use rushlight_autograd::{
-    Aux, Ctx, Function, GradCheck, Grads, Strategy, call, grad, gradcheck, gradgradcheck, hessian, hessians, hvp, jacfwd, jacobian, jacrev,
-    jvp, linearize, no_grad, value_and_grad, vjp, vjp_fn,
+    Autograd, Aux, Ctx, Function, GradCheck, Grads, Strategy, call, grad, gradcheck, gradgradcheck, hessian, hessians, hvp, jacfwd,
+    jacobian, jacrev, jvp, linearize, no_grad, value_and_grad, vjp, vjp_fn, vmap,
 };
 use rushlight_tensor::{DType, Generator, Result, Tensor, Tensors};
 
@@ -117,8 +117,17 @@ fn checks_find_mistakes() -> Result<()> {
     gradgradcheck(|x| x[0].matmul(&x[1])?.tanh(), &[&x, &x.add(0.5)?], options)?;
     for (reverse, mode) in [(true, "reverse mode"), (false, "forward mode")] {
         let e = gradcheck(|x| Ok(call(Wrong { reverse }, &[&x[0]])?[0].clone()), &[&x], options).unwrap_err();
-        assert!(e.to_string().contains(mode) && e.to_string().contains("input 0[0]"), "{e}");
+        assert!(e.to_string().contains(mode) && e.to_string().contains("input 0[0, 0]") && e.to_string().contains("4 of 16"), "{e}");
     }
+    // Several results and inputs, of which one entry is off: the report names it.
+    let f = |x: &[Tensor]| {
+        let odd = call(Wrong { reverse: true }, &[&x[1].narrow(0, 2, 1)?])?[0].clone();
+        Ok((x[0].sin()?, vec![Tensor::cat(&[&x[1].narrow(0, 0, 2)?, &odd], 0)?.reshape([1, 3])?]))
+    };
+    let e = gradcheck(f, &[&x, &random(&[3])], options).unwrap_err().to_string();
+    assert!(e.contains("d result 1[0, 2] / d input 1[2] is") && e.contains("1 of 49"), "{e}");
+    assert!(gradcheck(|x| x[0].argmax(), &[&x], options).unwrap_err().to_string().contains("result 0 is int64"));
+    gradgradcheck(|x| Ok((x[0].matmul(&x[1])?, x[0].exp()?)), &[&x, &x.add(0.5)?], options)?;
     assert!(gradcheck(|x| x[0].exp(), &[&Tensor::new([1.0f32])?], options).unwrap_err().to_string().contains("float64"));
     // What was compared is also what the two modes say of each other: <u, J v>.
     let (u, v) = (random(&[2]), random(&[3]));
@@ -229,4 +238,98 @@ fn results_that_do_not_fit_are_refused() {
     let text = |e: rushlight_tensor::Error| e.to_string();
     assert!(text(grad(|x| x.exp(), &x).unwrap_err()).contains("[3]"));
     assert!(text(grad(|x| Ok((x.sum()?, x.sum()?)), &x).unwrap_err()).contains("gave 2"));
+    let two = |x: &Tensor| Ok(vec![x.exp()?, x.zeros_like()?]);
+    assert!(text(vjp(two, &x, Some(&vec![x.clone()])).unwrap_err()).contains("1 cotangents for 2 results"));
+    // Also where the result does not depend on the argument.
+    assert!(text(vjp(two, &x, Some(&vec![x.clone(), random(&[2])])).unwrap_err()).contains("cotangent 1 has shape [2], the result [3]"));
+    assert!(text(vjp(two, &x, None).unwrap_err()).contains("result 0 has shape [3]"));
+    // Complex numbers and integers have no Jacobian here; a complex result nothing to start from.
+    let complex = |x: &Tensor| x.to_dtype(DType::C128);
+    for j in [jacrev(complex, &x), jacfwd(complex, &x), jacfwd(|z| z.view_as_real(), &complex(&x).unwrap())] {
+        assert!(text(j.unwrap_err()).contains("complex128"));
+    }
+    assert!(text(jacfwd(|x| x.argmax(), &x).unwrap_err()).contains("int64"));
+    assert!(text(grad(|x| complex(x)?.sum(), &x).unwrap_err()).contains("complex128"));
+}
+
+/// What was carried out of a transform that has ended is a value like others for those that come later, and what is left of an inner transform on a result is
+/// taken off. Expected values are the derivatives by hand.
+#[test]
+fn transforms_end() -> Result<()> {
+    let (three, two, one) = (Tensor::new(3.0f64)?, Tensor::new(2.0f64)?, Tensor::new(1.0f64)?);
+    let kept = std::cell::RefCell::new(Vec::new());
+    let keep = |x: &Tensor| {
+        kept.borrow_mut().push(x.clone());
+        x.square()
+    };
+    jvp(keep, &three, &one)?;
+    grad(keep, &three)?;
+    for k in kept.take() {
+        let forward = |f: &dyn Fn(&Tensor) -> Result<Tensor>| Ok::<_, rushlight_tensor::Error>(jvp(f, &two, &one)?.1);
+        close(&forward(&|x| x.mul(&k))?, &three);
+        close(&grad(|x| k.mul(x), &two)?, &three);
+        close(&forward(&|_| Ok(k.clone()))?, &Tensor::new(0.0f64)?);
+        close(&grad(|_| Ok(k.clone()), &two)?, &Tensor::new(0.0f64)?);
+        close(&vmap(|x| x[0].mul(&k), &[&one.reshape(1)?], &[Some(0)], 0)?, &three.reshape(1)?);
+    }
+    // A sample shows itself as what it is, and never as the result of another `vmap`.
+    vmap(|x| keep(&x[0]), &[&Tensor::new([1.0f64, 2.0])?], &[Some(0)], 0)?;
+    let sample = kept.take().remove(0);
+    let all = Tensor::new([1.0f64, 2.0, 3.0])?;
+    assert!(vmap(|x| x[0].mul(&sample), &[&all], &[Some(0)], 0)?.to_vec::<f64>().unwrap_err().to_string().contains("vmap"));
+    // u x, made inside of an inner transform over u at 1.
+    let inner = |x: &Tensor| {
+        let made = std::cell::RefCell::new(None);
+        let f = |u: &Tensor| {
+            made.replace(Some(u.mul(x)?));
+            u.square()
+        };
+        jvp(f, &one, &one)?;
+        let first = made.take().expect("it ran");
+        grad(f, &one)?;
+        first.add(&made.take().expect("it ran"))
+    };
+    close(&grad(inner, &three)?, &two);
+    close(&jvp(inner, &three, &one)?.1, &two);
+    close(&vmap(|x| inner(&x[0]), &[&all], &[Some(0)], 0)?, &all.mul(2.0)?);
+    // A leaf that is made inside.
+    close(&jvp(|x| x.requires_grad()?.square(), &three, &one)?.1, &Tensor::new(6.0f64)?);
+    assert!(vmap(|x| x[0].requires_grad(), &[&all], &[Some(0)], 0).is_err());
+    // On another thread.
+    let outer = |x: &Tensor| std::thread::scope(|s| s.spawn(|| grad(|y| y.pow(3.0)?.mul(x), &two)).join().expect("no panic"));
+    close(&grad(outer, &three)?, &Tensor::new(12.0f64)?);
+    Ok(())
+}
+
+/// Pullbacks and linear maps that were made outside are linear functions of what they are called with.
+#[test]
+fn linear_maps_are_differentiable() -> Result<()> {
+    let (x, one) = (Tensor::new(1.5f64)?, Tensor::new(1.0f64)?);
+    let (_, pullback) = vjp_fn(|x: &Tensor| x.pow(3.0), &x)?;
+    let (_, map) = linearize(|x: &Tensor| x.pow(3.0), &x)?;
+    let slope = Tensor::new(6.75f64)?;
+    for f in [&|u: &Tensor| pullback.call(u), &|u: &Tensor| map.call(u)] as [&dyn Fn(&Tensor) -> Result<Tensor>; 2] {
+        close(&grad(f, &one)?, &slope);
+        close(&jvp(f, &one, &one)?.1, &slope);
+        let leaf = one.requires_grad()?;
+        f(&leaf)?.backward()?;
+        close(&leaf.grad().expect("it depends on it"), &slope);
+        let all = Tensor::new([1.0f64, 2.0])?;
+        close(&vmap(|u| f(&u[0]), &[&all], &[Some(0)], 0)?, &all.mul(6.75)?);
+    }
+    Ok(())
+}
+
+/// Tuples of all forms, through every transform.
+#[test]
+fn results_of_all_forms() -> Result<()> {
+    let x = random(&[3]);
+    let (_, g) =
+        vjp(|x: &Tensor| Ok((x.exp()?, vec![x.sin()?], x.square()?)), &x, Some(&(x.zeros_like()?, vec![x.zeros_like()?], x.clone())))?;
+    close(&g, &x.square()?.mul(2.0)?);
+    let rows = random(&[4, 3]);
+    let (losses, grads) = vmap(|r| value_and_grad(|v: &[Tensor]| v[0].square()?.sum(), &[&r[0]]), &[&rows], &[Some(0)], 0)?;
+    close(&losses, &rows.square()?.sum_dim(1, false)?);
+    close(&grads[0], &rows.mul(2.0)?);
+    Ok(())
 }

@@ -36,41 +36,10 @@ use smallvec::SmallVec;
 pub use graph::{Graph, Node, Role, Value};
 pub use table::{TraceRow, TraceTable};
 
+use crate::functional::settled;
 use crate::level::{capture_level, nested, phase};
 use crate::reverse::lock;
-
-/// What a captured function may give back.
-pub trait Outputs {
-    /// The tensors in their order.
-    fn outputs(self) -> Vec<Tensor>;
-}
-
-impl Outputs for Tensor {
-    fn outputs(self) -> Vec<Tensor> {
-        vec![self]
-    }
-}
-
-impl Outputs for Vec<Tensor> {
-    fn outputs(self) -> Vec<Tensor> {
-        self
-    }
-}
-
-impl<const N: usize> Outputs for [Tensor; N] {
-    fn outputs(self) -> Vec<Tensor> {
-        self.into()
-    }
-}
-
-/// Such as `vjp` and `jvp` give.
-impl<A: Outputs, B: Outputs> Outputs for (A, B) {
-    fn outputs(self) -> Vec<Tensor> {
-        let mut all = self.0.outputs();
-        all.append(&mut self.1.outputs());
-        all
-    }
-}
+use crate::structure::Outputs;
 
 /// What is written down while a function runs.
 #[derive(Default)]
@@ -199,10 +168,10 @@ pub fn capture<T: Outputs>(f: impl FnOnce(&[Tensor]) -> Result<T>, inputs: &[(&s
         let result = f(&handles);
         let mut now = lock(&recording);
         now.ended = true;
-        for y in result?.outputs() {
-            let id = match Captured::of(level, &y) {
+        for y in settled(level, result?).outputs() {
+            let id = match Captured::of(level, y) {
                 Some(captured) => captured.id,
-                None => now.constant(&y),
+                None => now.constant(y),
             };
             now.graph.outputs.push(id);
         }

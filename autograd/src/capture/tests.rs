@@ -176,7 +176,14 @@ fn what_does_not_fit_is_refused() {
         &[("x", &x)],
     )
     .unwrap();
-    assert_eq!(kept.unwrap().add(1.0).unwrap().item::<f64>().unwrap(), 2.0);
+    let kept = kept.unwrap();
+    assert_eq!(kept.add(1.0).unwrap().item::<f64>().unwrap(), 2.0);
+    // In another capture they are constants, whichever operand they are; what was a leaf inside is what it was made of.
+    for graph in [capture(|x| x[0].mul(&kept), &[("x", &t(3.0))]).unwrap(), capture(|x| kept.mul(&x[0]), &[("x", &t(3.0))]).unwrap()] {
+        assert_eq!((graph.nodes.len(), values(&graph.run(&[&t(5.0)]).unwrap()[0])), (1, vec![5.0]), "{graph}");
+    }
+    let leaf = capture(|x| x[0].requires_grad()?.square(), &[("x", &x)]).unwrap();
+    assert_eq!(values(&leaf.run(&[&t(5.0)]).unwrap()[0]), [25.0]);
 }
 
 /// Graphviz takes the text, where it is installed.

@@ -14,7 +14,7 @@ use crate::level::tape_level;
 pub struct BackwardOptions {
     /// Keep saved values, so that the graph can be gone through again.
     pub retain_graph: bool,
-    /// Record the pass itself, so that gradients can be differentiated. Implies `retain_graph`.
+    /// Record the pass itself, also inside of [`no_grad`](crate::no_grad), so that gradients can be differentiated. Implies `retain_graph`.
     pub create_graph: bool,
     /// For [`grad_of`]: an input on which no output depends has the gradient `None`, instead of being an error.
     pub allow_unused: bool,
@@ -42,7 +42,7 @@ pub trait Autograd: Sized {
     /// This tensor's values as a leaf that asks for gradients. A tensor that requires gradients already is returned as it is.
     ///
     /// # Errors
-    /// If the dtype is not floating point or complex.
+    /// If the dtype is not floating point or complex, or the tensor is a sample of a `vmap` (or was carried out of one, or out of a `jvp`).
     fn requires_grad(&self) -> Result<Tensor>;
 
     /// Whether operations on this tensor are recorded here.
@@ -140,12 +140,13 @@ fn seed(op: &'static str, y: &Tensor, grad: Option<&Tensor>, create_graph: bool)
             Some(t) if !create_graph && t.level() == node.level => t.lower(g),
             _ => g.clone(),
         },
-        None if y.numel() == 1 => y.ones_like()?,
+        None if y.numel() == 1 && !y.dtype().is_complex() => y.ones_like()?,
         None => {
             return Err(Error::autograd(
                 op,
                 format!(
-                    "a tensor of shape {:?} needs a gradient to start from (`backward_with`): only single elements start from 1",
+                    "a tensor {}{:?} needs a gradient to start from (`backward_with`): only single real elements start from 1",
+                    y.dtype(),
                     y.shape()
                 ),
             ));
@@ -158,7 +159,11 @@ impl Autograd for Tensor {
     fn requires_grad(&self) -> Result<Tensor> {
         let level = tape_level();
         match self.trace() {
-            Some(t) if t.level() >= level => Ok(self.clone()),
+            Some(t) if t.level() >= level && self.is_requires_grad() => Ok(self.clone()),
+            Some(t) if t.level() >= level => {
+                let message = "the tensor belongs to a transform (`vmap`, `jvp`), and its leaf would lie under it: use `grad` or `vjp`";
+                Err(Error::autograd("requires_grad", message))
+            }
             _ => leaf_at(level, self),
         }
     }

@@ -9,7 +9,7 @@ use rushlight_tensor::{Error, Input, Result, Tensor, Trace, apply1};
 
 use super::hooks;
 use super::node::{Node, Saved, first_of, node_of, trace_of};
-use crate::level::{Phase, in_phase};
+use crate::level::{Phase, in_phase, recording_on};
 use crate::rule::{Ctx, Grads, vjp};
 
 /// What to do with gradients that arrive.
@@ -53,7 +53,11 @@ fn accumulate(slot: &mut Option<Tensor>, new: Tensor) -> Result<()> {
 impl Pass<'_> {
     /// Runs from the given outputs and their gradients. Returns the gradients of the wanted outputs.
     pub(crate) fn run(&self, roots: Vec<(Trace, Tensor)>) -> Result<Vec<Option<Tensor>>> {
-        in_phase(Phase::Backward, || self.walk(&roots))
+        let walk = || in_phase(Phase::Backward, || self.walk(&roots));
+        match roots.iter().map(|(trace, _)| trace.level()).min() {
+            Some(level) if self.create_graph => recording_on(level, walk),
+            _ => walk(),
+        }
     }
 
     fn walk(&self, roots: &[(Trace, Tensor)]) -> Result<Vec<Option<Tensor>>> {

@@ -10,15 +10,18 @@ use super::hooks::{Watch, watching};
 use super::node::{Node, Saved};
 use crate::level::{at_depth, depth, is_grad_enabled, recorded_from, recording_from};
 use crate::structure::Outputs;
+use crate::vmap::Draws;
 
 type Again = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
 /// A call of a function under [`checkpoint`].
 pub(crate) struct Segment {
-    /// How many transforms were around it. Those inside of the function have tapes of their own, which are gone when it returns.
+    /// The depth at which it was called. Transforms inside of the function have tapes of their own, which are gone when it returns.
     depth: u32,
     /// From which level on tapes recorded.
     recorded: u32,
+    /// What random numbers were there: a `vmap` around may have ended since.
+    draws: Draws,
     /// The default generator's state before the call.
     random: Vec<u8>,
     /// Calls the function again; there when the first call has returned.
@@ -78,7 +81,7 @@ impl Segment {
             let generator = default_generator();
             let now = generator.get_state();
             generator.set_state(&self.random)?;
-            let result = at_depth(self.depth, || recording_from(self.recorded, || run(self, true, again)));
+            let result = at_depth(self.depth, || recording_from(self.recorded, || self.draws.again(|| run(self, true, again))));
             generator.set_state(&now)?;
             result?;
         }
@@ -115,6 +118,7 @@ pub fn checkpoint<R: Outputs>(f: impl Fn(&[Tensor]) -> Result<R> + Send + Sync +
     let segment = Arc::new(Segment {
         depth: depth(),
         recorded: recorded_from(),
+        draws: Draws::here(),
         random: default_generator().get_state(),
         again: OnceLock::new(),
         found: Mutex::default(),

@@ -22,6 +22,7 @@ pub enum Randomness {
 }
 
 /// A `vmap` that is running.
+#[derive(Clone, Copy)]
 struct Frame {
     level: u32,
     samples: usize,
@@ -45,6 +46,31 @@ pub(super) fn within<R>(level: u32, samples: usize, randomness: Randomness, f: i
     FRAMES.with_borrow_mut(|frames| frames.push(Frame { level, samples, randomness, outer: draws_reader() }));
     let _leave = Leave;
     f()
+}
+
+/// What drawing means at a place, so that a function that was called there can be called again.
+pub(crate) struct Draws {
+    frames: Vec<Frame>,
+    reader: Option<(u32, Reader)>,
+}
+
+impl Draws {
+    /// As it is now.
+    pub(crate) fn here() -> Draws {
+        Draws { frames: FRAMES.with_borrow(Vec::clone), reader: draws_reader() }
+    }
+
+    /// Runs `f` as if it were called there.
+    pub(crate) fn again<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Restore(Vec<Frame>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                FRAMES.set(std::mem::take(&mut self.0));
+            }
+        }
+        let _restore = Restore(FRAMES.replace(self.frames.clone()));
+        with_draws_read(self.reader, f)
+    }
 }
 
 /// Draws at a level.

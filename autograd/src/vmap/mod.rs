@@ -9,9 +9,11 @@ use rushlight_backend::{MetaRef, Op};
 use rushlight_tensor::{Error, Input, Reader, Result, Tensor, Tensors, Trace, Tracer, apply, decompose, with_draws_read};
 use smallvec::SmallVec;
 
+use crate::functional::settled;
 use crate::level::{batch_level, nested};
 use crate::structure::Outputs;
 
+pub(crate) use draw::Draws;
 pub use draw::Randomness;
 
 /// The trace of a tensor that stands for one sample: all samples, along dimension 0.
@@ -192,7 +194,7 @@ pub fn vmap_with<R: Outputs>(
             handles.push(one_of(level, samples)?);
         }
         let n = n.ok_or_else(|| Error::value("vmap", "no input has a sample dimension"))?;
-        let results = draw::within(level, n, randomness, || with_draws_read(Some((level, run)), || f(&handles)))?;
+        let results = settled(level, draw::within(level, n, randomness, || with_draws_read(Some((level, run)), || f(&handles)))?);
         let found = results.outputs();
         if out_dims.len() != 1 && out_dims.len() != found.len() {
             return Err(Error::value("vmap", format!("got {} results and {} sample dimensions for them", found.len(), out_dims.len())));
