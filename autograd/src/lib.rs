@@ -40,7 +40,7 @@ pub use functional::{LinearMap, Pullback, grad, jvp, linearize, value_and_grad, 
 pub use gradcheck::{GradCheck, gradcheck, gradgradcheck};
 pub use jacobian::{Strategy, hessian, hessians, hvp, jacfwd, jacobian, jacrev};
 pub use level::{enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad};
-pub use reverse::{Autograd, BackwardOptions, HookHandle, checkpoint, detect_anomaly, grad_of};
+pub use reverse::{Autograd, BackwardOptions, Context, HookHandle, checkpoint, detect_anomaly, grad_of, in_context};
 
 pub use rule::{Ctx, Grads, Saves, rule_of};
 pub use structure::{Arguments, Aux, Outputs};

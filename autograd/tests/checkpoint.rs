@@ -7,7 +7,7 @@ use rushlight_autograd::{
     Autograd, BackwardOptions, Randomness, checkpoint, enable_grad, grad, grad_of, hessian, inference_mode, is_grad_enabled,
     is_inference_mode_enabled, jvp, no_grad, vmap, vmap_with,
 };
-use rushlight_tensor::{DType, Result, Tensor, default_generator, manual_seed, profile};
+use rushlight_tensor::{DType, Result, Tensor, autocast, default_generator, manual_seed, profile};
 
 fn random(seed: u64, shape: &[usize]) -> Tensor {
     Tensor::randn_with(shape, DType::F64, &rushlight_tensor::Generator::new(seed)).unwrap()
@@ -84,6 +84,21 @@ fn it_nests() -> Result<()> {
     assert_eq!(numbers(&grad(inner, &x)?), numbers(&grad(plain, &x)?));
     let twice = |x: &Tensor| checkpoint(|x| checkpoint(|x| x[0].sin()?.exp(), &[&x[0]])?.sum(), &[x]);
     assert_eq!(numbers(&grad(twice, &x)?), numbers(&grad(f, &x)?));
+    Ok(())
+}
+
+/// Backward leaves `autocast`; what is computed again is computed in it.
+#[test]
+fn autocast_is_restored() -> Result<()> {
+    let single = |seed, shape: &[usize]| random(seed, shape).to_dtype(DType::F32);
+    let (x, w) = (single(0, &[4, 8])?, single(1, &[8, 8])?);
+    let run = |kept: bool| -> Result<Vec<f64>> {
+        let (x, w) = (x.requires_grad()?, w.clone());
+        let f = move |x: &[Tensor]| x[0].matmul(&w)?.tanh()?.matmul(&w)?.softmax(-1)?.square()?.sum();
+        autocast(DType::BF16, || if kept { f(std::slice::from_ref(&x)) } else { checkpoint(f, &[&x]) })?.backward()?;
+        Ok(numbers(&x.grad().expect("it depends on it").to_dtype(DType::F64)?))
+    };
+    assert_eq!(run(true)?, run(false)?);
     Ok(())
 }
 

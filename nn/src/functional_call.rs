@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use rushlight_autograd::{Context, in_context};
 use rushlight_tensor::{Error, Result, Tensor};
 
 use crate::parameter::check_same;
@@ -77,6 +79,14 @@ pub fn functional_call<R>(module: &(impl Module + ?Sized), values: &[(String, Te
         check_same("functional_call", own, value).map_err(|e| Error::value("functional_call", format!("`{name}`: {}", e.message())))?;
         all.insert(*id, value.clone());
     }
+    // A checkpoint inside may call its part of `f` again when this has returned.
+    let again = all.clone();
+    let context: Context = Arc::new(move |f| standing_in(again.clone(), f));
+    standing_in(all, || in_context(context, f))
+}
+
+/// Runs `f` while these values, and no others, stand for parameters and buffers.
+fn standing_in<R>(all: HashMap<usize, Tensor>, f: impl FnOnce() -> R) -> R {
     struct Restore(bool, HashMap<usize, Tensor>);
     impl Drop for Restore {
         fn drop(&mut self) {

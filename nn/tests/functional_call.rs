@@ -1,6 +1,8 @@
 //! Modules as functions of their parameters.
 
-use rushlight_autograd::{Autograd, grad, hessians, vmap};
+use std::sync::Arc;
+
+use rushlight_autograd::{Autograd, checkpoint, grad, hessians, vmap};
 use rushlight_nn::{BatchNorm1d, Forward, Linear, Module, Sequential, StateDict, Tanh, functional_call};
 use rushlight_tensor::{DType, Result, Tensor};
 
@@ -73,6 +75,26 @@ fn derivatives_by_parameters() -> Result<()> {
     let eye = Tensor::eye(2, 2, DType::F64)?;
     let expected = eye.reshape([2, 1, 2, 1])?.mul(&gram.reshape([1, 4, 1, 4])?)?;
     close(&h[2][2], &expected)?;
+    Ok(())
+}
+
+/// Backward reaches the inside of a checkpoint when the call is over.
+#[test]
+fn checkpoints_inside() -> Result<()> {
+    let (net, x) = (Arc::new(network()?), Tensor::randn([5, 3], DType::F64)?);
+    let doubled: StateDict = parameters(&*net).into_iter().map(|(n, t)| Ok((n, t.mul(2.0)?))).collect::<Result<_>>()?;
+    let run = |kept: bool| {
+        let part = net.clone();
+        let f = move |x: &[Tensor]| part.forward(&x[0])?.exp()?.sin();
+        let f = &f;
+        grad(
+            |p| functional_call(&*net, p, || if kept { f(std::slice::from_ref(&x)) } else { checkpoint(f.clone(), &[&x]) })?.sum(),
+            &doubled,
+        )
+    };
+    for ((_, kept), (_, again)) in run(true)?.iter().zip(&run(false)?) {
+        close(again, kept)?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use rushlight_tensor::{Error, Result, Tensor, default_generator};
+use rushlight_tensor::{DType, Error, Result, Tensor, autocast, autocast_dtype, default_generator};
 
 use super::backward::lock;
 use super::hooks::{Watch, watching};
@@ -14,6 +14,9 @@ use crate::vmap::Draws;
 
 type Again = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
+/// What is around a call on a thread: runs a function inside of it, any number of times.
+pub type Context = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
 /// A call of a function under [`checkpoint`].
 pub(crate) struct Segment {
     /// The depth at which it was called. Transforms inside of the function have tapes of their own, which are gone when it returns.
@@ -22,6 +25,10 @@ pub(crate) struct Segment {
     recorded: u32,
     /// What random numbers were there: a `vmap` around may have ended since.
     draws: Draws,
+    /// What else was around it.
+    contexts: Vec<Context>,
+    /// The dtype of the `autocast` around it.
+    autocast: Option<DType>,
     /// The default generator's state before the call.
     random: Vec<u8>,
     /// Calls the function again; there when the first call has returned.
@@ -39,6 +46,29 @@ struct Running {
 
 thread_local! {
     static RUNNING: RefCell<Option<Running>> = const { RefCell::new(None) };
+    static CONTEXTS: RefCell<Vec<Context>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `f`, which is inside of `context` already, so that each [`checkpoint`] in it goes into `context` again when it calls its function again: for what a thread
+/// holds for a while and the function reads, such as the values of `nn::functional_call`.
+pub fn in_context<R>(context: Context, f: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            CONTEXTS.with_borrow_mut(Vec::pop);
+        }
+    }
+    CONTEXTS.with_borrow_mut(|contexts| contexts.push(context));
+    let _leave = Leave;
+    f()
+}
+
+/// Runs `f` in all contexts, the first one outermost.
+fn inside(contexts: &[Context], f: &mut dyn FnMut()) {
+    match contexts {
+        [] => f(),
+        [outer, inner @ ..] => outer(&mut || inside(inner, f)),
+    }
 }
 
 /// Runs `f` as a segment.
@@ -81,7 +111,17 @@ impl Segment {
             let generator = default_generator();
             let now = generator.get_state();
             generator.set_state(&self.random)?;
-            let result = at_depth(self.depth, || recording_from(self.recorded, || self.draws.again(|| run(self, true, again))));
+            let again = || {
+                let mut result = Ok(());
+                inside(&self.contexts, &mut || result = run(self, true, again));
+                result
+            };
+            let again = || self.draws.again(again);
+            let again = || match self.autocast {
+                Some(dtype) => autocast(dtype, again),
+                None => again(),
+            };
+            let result = at_depth(self.depth, || recording_from(self.recorded, again));
             generator.set_state(&now)?;
             result?;
         }
@@ -119,6 +159,8 @@ pub fn checkpoint<R: Outputs>(f: impl Fn(&[Tensor]) -> Result<R> + Send + Sync +
         depth: depth(),
         recorded: recorded_from(),
         draws: Draws::here(),
+        contexts: CONTEXTS.with_borrow(Vec::clone),
+        autocast: autocast_dtype(),
         random: default_generator().get_state(),
         again: OnceLock::new(),
         found: Mutex::default(),

@@ -11,5 +11,5 @@ mod tape;
 pub use api::{Autograd, BackwardOptions, grad_of};
 pub(crate) use api::{gradients, leaf_at, lowered};
 pub(crate) use backward::lock;
-pub use checkpoint::checkpoint;
+pub use checkpoint::{Context, checkpoint, in_context};
 pub use hooks::{HookHandle, detect_anomaly};

@@ -26,11 +26,9 @@ pub enum Attention {
 }
 
 impl Attention {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Attention::Forward { .. } => "scaled_dot_product_attention",
-            Attention::Grad { .. } => "scaled_dot_product_attention_backward",
-        }
+    names! {
+        Attention::Forward { .. } => "scaled_dot_product_attention",
+        Attention::Grad { .. } => "scaled_dot_product_attention_backward",
     }
 
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {

@@ -79,14 +79,12 @@ pub enum Loss {
 }
 
 impl Loss {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Loss::CrossEntropy(_) => "cross_entropy",
-            Loss::CrossEntropyGrad(_) => "cross_entropy_backward",
-            Loss::BinaryCrossEntropy => "binary_cross_entropy",
-            Loss::Ctc { .. } => "ctc_loss",
-            Loss::CtcGrad { .. } => "ctc_loss_backward",
-        }
+    names! {
+        Loss::CrossEntropy(_) => "cross_entropy",
+        Loss::CrossEntropyGrad(_) => "cross_entropy_backward",
+        Loss::BinaryCrossEntropy => "binary_cross_entropy",
+        Loss::Ctc { .. } => "ctc_loss",
+        Loss::CtcGrad { .. } => "ctc_loss_backward",
     }
 
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {

@@ -13,11 +13,9 @@ pub enum Matmul {
 }
 
 impl Matmul {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Matmul::Product => "matmul",
-            Matmul::Linear => "linear",
-        }
+    names! {
+        Matmul::Product => "matmul",
+        Matmul::Linear => "linear",
     }
 
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {

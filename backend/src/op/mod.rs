@@ -3,6 +3,18 @@
 //! One file a family, with the same name on every floor. Each holds the family's enum, what each operation means, how many
 //! inputs it takes, and `infer`, the shape rule.
 
+/// The names of a family's operations: a list of all, and the one of each.
+macro_rules! names {
+    ($($operation:pat => $name:literal,)*) => {
+        /// PyTorch's names of all operations of the family.
+        pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+        pub(super) fn name(&self) -> &'static str {
+            match self { $($operation => $name,)* }
+        }
+    };
+}
+
 mod attention;
 mod conv;
 mod create;

@@ -70,19 +70,17 @@ pub enum Norm {
 }
 
 impl Norm {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Norm::Softmax { .. } => "softmax",
-            Norm::LogSoftmax { .. } => "log_softmax",
-            Norm::SoftmaxGrad { .. } => "softmax_backward",
-            Norm::LogSoftmaxGrad { .. } => "log_softmax_backward",
-            Norm::BatchNorm { .. } => "batch_norm",
-            Norm::BatchNormGrad { .. } => "batch_norm_backward",
-            Norm::GroupNorm { .. } => "group_norm",
-            Norm::GroupNormGrad { .. } => "group_norm_backward",
-            Norm::RmsNorm { .. } => "rms_norm",
-            Norm::RmsNormGrad { .. } => "rms_norm_backward",
-        }
+    names! {
+        Norm::Softmax { .. } => "softmax",
+        Norm::LogSoftmax { .. } => "log_softmax",
+        Norm::SoftmaxGrad { .. } => "softmax_backward",
+        Norm::LogSoftmaxGrad { .. } => "log_softmax_backward",
+        Norm::BatchNorm { .. } => "batch_norm",
+        Norm::BatchNormGrad { .. } => "batch_norm_backward",
+        Norm::GroupNorm { .. } => "group_norm",
+        Norm::GroupNormGrad { .. } => "group_norm_backward",
+        Norm::RmsNorm { .. } => "rms_norm",
+        Norm::RmsNormGrad { .. } => "rms_norm_backward",
     }
 
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {

@@ -197,19 +197,17 @@ pub struct AsgdStep {
 }
 
 impl Optim {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Optim::Sgd(_) => "sgd",
-            Optim::Adam(_) => "adam",
-            Optim::NAdam(_) => "nadam",
-            Optim::RAdam(_) => "radam",
-            Optim::Adamax(_) => "adamax",
-            Optim::Adagrad(_) => "adagrad",
-            Optim::Adadelta(_) => "adadelta",
-            Optim::RmsProp(_) => "rmsprop",
-            Optim::Rprop(_) => "rprop",
-            Optim::Asgd(_) => "asgd",
-        }
+    names! {
+        Optim::Sgd(_) => "sgd",
+        Optim::Adam(_) => "adam",
+        Optim::NAdam(_) => "nadam",
+        Optim::RAdam(_) => "radam",
+        Optim::Adamax(_) => "adamax",
+        Optim::Adagrad(_) => "adagrad",
+        Optim::Adadelta(_) => "adadelta",
+        Optim::RmsProp(_) => "rmsprop",
+        Optim::Rprop(_) => "rprop",
+        Optim::Asgd(_) => "asgd",
     }
 
     /// How many state tensors each parameter has among the inputs, and among the results.

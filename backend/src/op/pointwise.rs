@@ -175,25 +175,26 @@ pub enum GradUses {
     Nothing,
 }
 
-/// The names of operations, and of their backward operations.
-macro_rules! names {
-    ($($operation:pat => $name:literal,)*) => {
+/// What there is of each function: names, and a list of all.
+macro_rules! functions {
+    ($($function:ident $({ $($parameter:ident: $usual:literal),* })? => $name:literal,)*) => {
+        /// Every function; those with parameters once, with PyTorch's defaults.
+        pub const ALL: &'static [Unary] = &[$(Unary::$function { $($($parameter: $usual),*)? }),*];
+
         /// PyTorch's name.
         pub fn name(self) -> &'static str {
-            use Unary::*;
-            match self { $($operation => $name,)* }
+            match self { $(Unary::$function { .. } => $name,)* }
         }
 
         /// The name of the backward operation.
         fn backward_name(self) -> &'static str {
-            use Unary::*;
-            match self { $($operation => concat!($name, "_backward"),)* }
+            match self { $(Unary::$function { .. } => concat!($name, "_backward"),)* }
         }
     };
 }
 
 impl Unary {
-    names! {
+    functions! {
         Neg => "neg",
         Abs => "abs",
         Sign => "sign",
@@ -229,18 +230,20 @@ impl Unary {
         Sigmoid => "sigmoid",
         LogSigmoid => "logsigmoid",
         Relu => "relu",
-        Gelu | GeluTanh => "gelu",
+        Gelu => "gelu",
+        GeluTanh => "gelu",
         Silu => "silu",
         Mish => "mish",
         Selu => "selu",
         Relu6 => "relu6",
         Hardsigmoid => "hardsigmoid",
         Hardswish => "hardswish",
-        Elu { .. } => "elu",
-        Celu { .. } => "celu",
-        LeakyRelu { .. } => "leaky_relu",
-        Softplus { .. } => "softplus",
-        Clamp { .. } => "clamp",
+        Elu { alpha: 1.0 } => "elu",
+        Celu { alpha: 1.0 } => "celu",
+        LeakyRelu { slope: 0.01 } => "leaky_relu",
+        Softplus { beta: 1.0, threshold: 20.0 } => "softplus",
+        // Those of `hardtanh`.
+        Clamp { min: -1.0, max: 1.0 } => "clamp",
         Conj => "conj",
         BitwiseNot => "bitwise_not",
         LogicalNot => "logical_not",

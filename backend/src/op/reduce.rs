@@ -66,23 +66,27 @@ impl Reduction {
 /// Reductions take no more dimensions than this, as in PyTorch.
 const MAX_RANK: usize = 64;
 
+impl Reduction {
+    names! {
+        Reduction::Sum => "sum",
+        Reduction::Mean => "mean",
+        Reduction::Prod => "prod",
+        Reduction::Amax => "amax",
+        Reduction::Amin => "amin",
+        Reduction::Argmax => "argmax",
+        Reduction::Argmin => "argmin",
+        Reduction::Max => "max",
+        Reduction::Min => "min",
+        Reduction::All => "all",
+        Reduction::Any => "any",
+        Reduction::Var { .. } => "var",
+        Reduction::Norm { .. } => "vector_norm",
+    }
+}
+
 impl Reduce {
     pub(super) fn name(&self) -> &'static str {
-        match self.kind {
-            Reduction::Sum => "sum",
-            Reduction::Mean => "mean",
-            Reduction::Prod => "prod",
-            Reduction::Amax => "amax",
-            Reduction::Amin => "amin",
-            Reduction::Argmax => "argmax",
-            Reduction::Argmin => "argmin",
-            Reduction::Max => "max",
-            Reduction::Min => "min",
-            Reduction::All => "all",
-            Reduction::Any => "any",
-            Reduction::Var { .. } => "var",
-            Reduction::Norm { .. } => "vector_norm",
-        }
+        self.kind.name()
     }
 
     /// The shape that the result has: reduced dimensions left out, or kept with size 1.

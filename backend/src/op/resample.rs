@@ -87,13 +87,11 @@ pub enum Resample {
 }
 
 impl Resample {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Resample::Forward(_) => "interpolate",
-            Resample::Grad { .. } => "interpolate_backward",
-            Resample::Grid(_) => "grid_sample",
-            Resample::GridGrad(_) => "grid_sample_backward",
-        }
+    names! {
+        Resample::Forward(_) => "interpolate",
+        Resample::Grad { .. } => "interpolate_backward",
+        Resample::Grid(_) => "grid_sample",
+        Resample::GridGrad(_) => "grid_sample_backward",
     }
 
     pub(super) fn infer(&self, inputs: &[MetaRef<'_>]) -> Result<Metas> {

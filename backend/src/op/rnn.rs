@@ -66,11 +66,9 @@ pub enum Rnn {
 }
 
 impl Rnn {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Rnn::Forward(_) => "rnn",
-            Rnn::Grad(_) => "rnn_backward",
-        }
+    names! {
+        Rnn::Forward(_) => "rnn",
+        Rnn::Grad(_) => "rnn_backward",
     }
 
     /// The layer.
