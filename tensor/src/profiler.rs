@@ -158,6 +158,8 @@ static TURN: Mutex<()> = Mutex::new(());
 thread_local! {
     /// Time spent in operations that the one now running on this thread has called.
     static INNER: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// Whether a profile was begun on this thread.
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
     /// Floating-point operations that were noted on this thread.
     static FLOPS: Cell<u64> = const { Cell::new(0) };
     static THREAD: u64 = {
@@ -171,7 +173,7 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Runs `f` and says what it computed, on whichever thread. Operations of other threads that run meanwhile are seen too; a second profile waits for the first.
-/// Do not nest: an inner `profile` would wait for the outer one for ever.
+/// Inside of another one on the same thread it is that one's part.
 ///
 /// ```
 /// use rushlight_tensor::{Tensor, profile};
@@ -188,9 +190,14 @@ pub fn profile<R>(f: impl FnOnce() -> R) -> (R, Profile) {
     impl Drop for Off {
         fn drop(&mut self) {
             ON.fetch_sub(1, Ordering::SeqCst);
+            RUNNING.set(false);
         }
     }
+    if RUNNING.get() {
+        return part(f);
+    }
     let _turn = lock(&TURN);
+    RUNNING.set(true);
     let start = Instant::now();
     *lock(&STATE) = Some((start, Vec::new()));
     let off = Off;
@@ -199,6 +206,20 @@ pub fn profile<R>(f: impl FnOnce() -> R) -> (R, Profile) {
     drop(off);
     let wall = start.elapsed();
     let events = lock(&STATE).take().map(|(_, events)| events).unwrap_or_default();
+    (result, Profile { events, wall })
+}
+
+/// A profile inside of this thread's own.
+fn part<R>(f: impl FnOnce() -> R) -> (R, Profile) {
+    let before = lock(&STATE).as_ref().map_or(0, |(_, events)| events.len());
+    let begun = Instant::now();
+    let result = f();
+    let wall = begun.elapsed();
+    let events = lock(&STATE).as_ref().map_or_else(Vec::new, |(start, events)| {
+        let skipped = begun.saturating_duration_since(*start);
+        let moved = |e: &Event| Event { start: e.start.saturating_sub(skipped), ..e.clone() };
+        events[before..].iter().map(moved).collect()
+    });
     (result, Profile { events, wall })
 }
 

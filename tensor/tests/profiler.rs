@@ -30,6 +30,16 @@ fn counts_times_and_traces() {
     assert_eq!(trace.matches("\"ph\":\"X\"").count(), p.events.len());
     assert_eq!(trace.matches("\"ph\":\"C\"").count(), p.events.len());
     assert!(trace.starts_with("{\"traceEvents\":[") && trace.contains("\"shapes\":\"[[32, 16], [16, 32]]\""));
+    // One inside of another sees its part, the outer one all.
+    let (inner, p) = profile(|| {
+        a.sin().unwrap();
+        let (_, inner) = profile(|| a.cos().unwrap());
+        a.tan().unwrap();
+        inner
+    });
+    let names = |p: &rushlight_tensor::Profile| p.events.iter().map(|e| e.name).collect::<Vec<_>>();
+    assert_eq!((names(&inner), names(&p)), (vec!["cos"], vec!["sin", "cos", "tan"]));
+    assert!(inner.events.iter().all(|e| e.start + e.total <= inner.wall) && inner.wall <= p.wall);
     // Nothing is seen outside, and an operation that fails leaves nothing behind.
     a.exp().unwrap();
     let (result, p) = profile(|| a.matmul(&a));

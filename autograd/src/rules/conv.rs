@@ -1,7 +1,7 @@
 //! Convolutions. The three operations are one trilinear form of input, weight and output: the derivatives of each are the other two.
 
 use rushlight_backend::op::{Conv, Spatial};
-use rushlight_tensor::{Error, Result, Tensor, apply1};
+use rushlight_tensor::{Result, Tensor, apply1};
 
 use crate::rule::{Ctx, Grads, Kind, Rule, Saves, only};
 
@@ -17,15 +17,13 @@ impl Rule for Conv {
 
     fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         let g = only(ctx, grads)?;
-        if g.dtype().is_complex() {
-            return Err(Error::unsupported("conv", format!("gradients of {} convolutions are not there yet", g.dtype())));
-        }
         let (window, spatial) = (*self.window(), |i: usize| Spatial::of_shape("conv", &ctx.input_meta(i).shape[2..]));
         let to_x = |size: Spatial, y: &Tensor, w: &Tensor| apply1(Conv::InputGrad { window, size }, [y, w]);
         let to_w = |kernel: Spatial, y: &Tensor, x: &Tensor| apply1(Conv::WeightGrad { window, kernel }, [y, x]);
         let to_y = |x: &Tensor, w: &Tensor| apply1(Conv::Forward(window), [x, w]);
+        // Complex gradients meet the other factor's conjugate.
         let first = |ctx: &Ctx<'_>| {
-            let other = ctx.input(1)?;
+            let other = &ctx.input(1)?.conj()?;
             match self {
                 Conv::Forward(_) => to_x(spatial(0)?, g, other),
                 Conv::InputGrad { .. } => to_y(g, other),
@@ -33,7 +31,7 @@ impl Rule for Conv {
             }
         };
         let second = |ctx: &Ctx<'_>| {
-            let other = ctx.input(0)?;
+            let other = &ctx.input(0)?.conj()?;
             match self {
                 Conv::Forward(_) => to_w(spatial(1)?, g, other),
                 Conv::InputGrad { .. } => to_w(spatial(1)?, other, g),
