@@ -24,6 +24,8 @@ trait Float:
     fn of(x: f64) -> Self;
     fn root(self) -> Self;
     fn larger(self, other: Self) -> Self;
+    /// `self * by + to`, rounded once where that is one instruction, as PyTorch's kernels are compiled.
+    fn fused<const FMA: bool>(self, by: Self, to: Self) -> Self;
 }
 
 macro_rules! float {
@@ -35,6 +37,8 @@ macro_rules! float {
             fn root(self) -> $t { self.sqrt() }
             #[inline(always)]
             fn larger(self, other: $t) -> $t { if self > other || self.is_nan() { self } else { other } }
+            #[inline(always)]
+            fn fused<const FMA: bool>(self, by: $t, to: $t) -> $t { if FMA { self.mul_add(by, to) } else { self * by + to } }
         }
     )*};
 }
@@ -131,19 +135,19 @@ fn sgd_body<T: Float, const FMA: bool>(s: &SgdStep, value: &mut [T], gradient: &
     let (lr, momentum, keep, decay) = (T::of(s.lr), T::of(s.momentum), T::of(1.0 - s.dampening), T::of(s.weight_decay));
     let direction = |g: T, p: T| {
         let g = if s.maximize { -g } else { g };
-        if s.weight_decay != 0.0 { g + decay * p } else { g }
+        if s.weight_decay != 0.0 { decay.fused::<FMA>(p, g) } else { g }
     };
     if buffer.is_empty() {
         for (p, &g) in value.iter_mut().zip(gradient) {
-            *p = *p - lr * direction(g, *p);
+            *p = (-lr).fused::<FMA>(direction(g, *p), *p);
         }
         return;
     }
     for ((p, &g), b) in value.iter_mut().zip(gradient).zip(buffer) {
         let d = direction(g, *p);
-        *b = if s.first { d } else { *b * momentum + keep * d };
-        let d = if s.nesterov { d + momentum * *b } else { *b };
-        *p = *p - lr * d;
+        *b = if s.first { d } else { keep.fused::<FMA>(d, *b * momentum) };
+        let d = if s.nesterov { momentum.fused::<FMA>(*b, d) } else { *b };
+        *p = (-lr).fused::<FMA>(d, *p);
     }
 }
 
@@ -163,9 +167,11 @@ fn adam_body<T: Float, const FMA: bool>(
     let f = AdamNumbers::new(a);
     // What every element would ask is asked once: the loops then are vector code.
     match (a.weight_decay != 0.0, a.decoupled) {
-        (false, _) => adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments(p, g, m, v), f),
-        (true, false) => adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments(p, g + f.decay * p, m, v), f),
-        (true, true) => adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments(p * f.shrink, g, m, v), f),
+        (false, _) => adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments::<FMA>(p, g, m, v), f),
+        (true, false) => {
+            adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments::<FMA>(p, f.decay.fused::<FMA>(p, g), m, v), f)
+        }
+        (true, true) => adam_loop(value, gradient, mean, square, largest, |p, g, m, v| f.moments::<FMA>(p * f.shrink, g, m, v), f),
     }
 }
 
@@ -203,8 +209,8 @@ impl<T: Float> AdamNumbers<T> {
 
     /// The value, and the new means of the gradient and of its square.
     #[inline(always)]
-    fn moments(&self, p: T, g: T, m: T, v: T) -> (T, T, T) {
-        (p, m + self.weight * (g - m), v * self.beta2 + self.rest2 * g * g)
+    fn moments<const FMA: bool>(&self, p: T, g: T, m: T, v: T) -> (T, T, T) {
+        (p, self.weight.fused::<FMA>(g - m, m), (self.rest2 * g).fused::<FMA>(g, v * self.beta2))
     }
 
     #[inline(always)]

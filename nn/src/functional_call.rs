@@ -64,14 +64,19 @@ pub(crate) fn replace_stand_in(id: usize, value: &Tensor) -> bool {
 /// ```
 pub fn functional_call<R>(module: &(impl Module + ?Sized), values: &[(String, Tensor)], f: impl FnOnce() -> Result<R>) -> Result<R> {
     let mut places: HashMap<String, (usize, Tensor)> = HashMap::new();
+    let mut failed = Ok(());
     walk(module, |path, part| {
         let place = match part {
-            Part::Parameter(p) => (Parameter::id(p), p.tensor()),
+            Part::Parameter(p) => match p.try_tensor() {
+                Ok(value) => (Parameter::id(p), value),
+                Err(e) => return failed = Err(e),
+            },
             Part::Buffer(b) => (Buffer::id(b), b.tensor()),
             Part::Mode(_) => return,
         };
         places.insert(path.to_owned(), place);
     });
+    failed?;
     let mut all = STAND_INS.with_borrow(Clone::clone);
     for (name, value) in values {
         let (id, own) =

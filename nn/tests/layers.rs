@@ -4,9 +4,12 @@ use std::sync::Mutex;
 
 use rushlight_autograd::Autograd;
 use rushlight_nn::models::Gpt;
+use rushlight_nn::utils::rnn::{
+    PaddingSide, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence, unpack_sequence, unpad_sequence,
+};
 use rushlight_nn::{
-    AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, CrossEntropyLoss, Dropout, ELU, Embedding, Flatten, Forward, GELU, LeakyReLU, Linear,
-    Loss, MSELoss, MaxPool2d, Module, NLLLoss, ReLU, Sequential, sequential,
+    AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, CrossEntropyLoss, Dropout, ELU, Embedding, Flatten, Forward, GELU, GRU, LSTM, LeakyReLU,
+    Linear, Loss, MSELoss, MaxPool2d, Module, NLLLoss, ReLU, Sequential, sequential,
 };
 use rushlight_tensor::{DType, LossReduction, Padding, Result, Tensor, manual_seed};
 
@@ -117,6 +120,9 @@ fn what_cannot_be_built_says_why() {
     says(AvgPool2d::builder(2).divisor_override(0).build().err(), "divisor_override");
     says(AdaptiveAvgPool2d::new([1, 2, 3]).err(), "output_size");
     says(Linear::builder(2, 2).dtype(DType::I64).build().err(), "int64");
+    says(GRU::new(0, 2).err(), "input_size");
+    let (x, classes) = (Tensor::zeros([2, 3], ()).unwrap(), Tensor::new([0i64, 1]).unwrap());
+    says(NLLLoss::builder().weight(Tensor::ones(2, ()).unwrap()).build().unwrap().forward(&x, &classes).err(), "3 classes");
 }
 
 #[test]
@@ -210,5 +216,60 @@ fn generation() -> Result<()> {
     let one = Tensor::zeros([1, 4, 1, 4], ())?;
     assert!(caches[0].append(&one, &one).is_err());
     assert_eq!(caches[0].len(), 82);
+    Ok(())
+}
+
+/// Sequences of different lengths against each of them alone: outputs, states and gradients.
+#[test]
+fn packed_sequences() -> Result<()> {
+    let f64s = |n: usize| seeded(n as u64, || Tensor::randn([n, 3], DType::F64));
+    let sequences = [f64s(2)?, f64s(5)?, f64s(1)?, f64s(4)?];
+    let lstm = LSTM::builder(3, 4).num_layers(2).bidirectional(true).proj_size(2).dtype(DType::F64).build()?;
+    let (h, c) = seeded(9, || Ok((Tensor::randn([4, 4, 2], DType::F64)?, Tensor::randn([4, 4, 4], DType::F64)?)))?;
+    let close = |a: &Tensor, b: &Tensor| -> Result<()> {
+        assert_eq!(a.shape(), b.shape());
+        assert!(a.sub(b)?.abs()?.max()?.to_f64()? < 1e-14, "{a} {b}");
+        Ok(())
+    };
+    let gradients = || lstm.parameters().iter().map(|p| p.grad().unwrap()).collect::<Vec<_>>();
+
+    let packed = pack_sequence(&sequences, false)?;
+    assert_eq!((packed.batch_sizes(), packed.sorted_indices()), (&[4, 3, 2, 2, 1][..], Some(&[1, 3, 0, 2][..])));
+    assert_eq!(packed.unsorted_indices(), Some(vec![2, 0, 3, 1]));
+    let (y, (last_h, last_c)) = lstm.forward_packed(&packed, Some((&h, &c)))?;
+    y.data().square()?.sum()?.add(&last_c.sum()?)?.add(&last_h.square()?.sum()?)?.backward()?;
+    let together = gradients();
+    let outputs = unpack_sequence(&y)?;
+    lstm.zero_grad();
+    for (i, x) in sequences.iter().enumerate() {
+        let own = |t: &Tensor| t.select(1, i as isize);
+        let (y, (one_h, one_c)) = lstm.forward_with(x, Some((&own(&h)?, &own(&c)?)))?;
+        close(&y, &outputs[i])?;
+        close(&one_h, &own(&last_h)?)?;
+        close(&one_c, &own(&last_c)?)?;
+        y.square()?.sum()?.add(&one_c.sum()?)?.add(&one_h.square()?.sum()?)?.backward()?;
+    }
+    for (a, b) in together.iter().zip(gradients()) {
+        close(a, &b)?;
+    }
+
+    // Padded, and back; PyTorch's layout of the steps.
+    let (padded, lengths) = pad_packed_sequence(&packed, false, -1.0, Some(6))?;
+    assert_eq!((padded.shape(), &lengths[..]), (&[6, 4, 3][..], &[2, 5, 1, 4][..]));
+    assert_eq!(values(&padded.select(0, 5)?), [-1.0; 12]);
+    close(&pad_sequence(&sequences, false, -1.0, PaddingSide::Right)?, &padded.narrow(0, 0, 5usize)?)?;
+    for (a, b) in unpad_sequence(&padded, &lengths, false)?.iter().zip(&sequences) {
+        close(a, b)?;
+    }
+    let left = pad_sequence(&sequences, true, 0.0, PaddingSide::Left)?;
+    close(&left.select(0, 3)?.narrow(0, 1, 4usize)?, &sequences[3])?;
+    let numbers = Tensor::arange(0, 6, 1, DType::I64)?.reshape([2, 3])?;
+    assert_eq!(pack_padded_sequence(&numbers, &[3, 2], true, true)?.data().to_vec::<i64>()?, [0, 3, 1, 4, 2]);
+    for (lengths, sorted) in [(&[2, 3][..], true), (&[3, 0], false), (&[4, 1], false), (&[3], false)] {
+        assert!(pack_padded_sequence(&numbers, lengths, true, sorted).is_err(), "{lengths:?}");
+    }
+    assert!(pad_packed_sequence(&packed, false, 0.0, Some(4)).is_err());
+    assert!(GRU::new(4, 2)?.forward_packed(&packed, None).is_err(), "steps of another size");
+    assert!(pad_sequence(&[], false, 0.0, PaddingSide::Right).is_err());
     Ok(())
 }

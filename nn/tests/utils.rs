@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rushlight_autograd::Autograd;
 use rushlight_nn::utils::parametrizations::{SpectralNormOptions, spectral_norm, weight_norm};
-use rushlight_nn::utils::parametrize::{is_parametrized, remove_parametrizations};
+use rushlight_nn::utils::parametrize::{Parametrization, is_parametrized, register_parametrization, remove_parametrizations};
 use rushlight_nn::utils::prune::{self, Amount};
 use rushlight_nn::utils::{fuse_conv_bn_eval, fuse_linear_bn_eval};
 use rushlight_nn::{
-    BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Flatten, Forward, Hooked, Linear, MaxPool2d, Module, MultiheadAttention,
-    Parameter, ReLU, functional, sequential, summary,
+    BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Flatten, Forward, Hooked, LSTM, Linear, MaxPool2d, Module,
+    MultiheadAttention, Parameter, ReLU, TransformerEncoderLayer, functional, sequential, summary,
 };
-use rushlight_tensor::{DType, Device, Result, Tensor, manual_seed};
+use rushlight_tensor::{DType, Device, Error, Result, Tensor, manual_seed};
 
 /// Held by every test: they seed the default generator and draw from it.
 fn alone() -> MutexGuard<'static, ()> {
@@ -171,6 +171,74 @@ fn a_summary_of_lenet() -> Result<()> {
     assert!(table.flops >= table.rows[1].flops.unwrap() + table.rows[6].flops.unwrap());
     let text = table.to_string();
     assert!(text.contains("conv (Conv2d)") && text.contains("[2, 6, 24, 24]") && text.contains("Total params: 8,806"), "{text}");
+    Ok(())
+}
+
+/// Layers that give more than one tensor have rows too.
+#[test]
+fn a_summary_of_recurrent_and_attentive_layers() -> Result<()> {
+    let _alone = alone();
+    #[derive(Module)]
+    struct Net {
+        rnn: LSTM,
+        attention: MultiheadAttention,
+        encoder: TransformerEncoderLayer,
+    }
+    impl Forward for Net {
+        fn forward(&self, x: &Tensor) -> Result<Tensor> {
+            let h = self.rnn.forward_with(x, None)?.0;
+            self.encoder.forward(&self.attention.forward(&h, &h, &h, Default::default())?.0)
+        }
+    }
+    let net = Net { rnn: LSTM::new(3, 8)?, attention: MultiheadAttention::new(8, 2)?, encoder: TransformerEncoderLayer::new(8, 2)? };
+    let table = summary(&net, &Tensor::zeros([5, 2, 3], ())?)?;
+    let row = |name: &str| table.rows.iter().find(|r| r.name == name).unwrap();
+    for name in ["rnn", "attention", "encoder", "encoder.self_attn", "encoder.linear1"] {
+        assert_eq!((row(name).calls, row(name).output_shape.as_ref().map(|s| &s[..2])), (1, Some(&[5, 2][..])), "{name}");
+    }
+    // Two products of ten steps with weights of 32 x 3 and 32 x 8.
+    assert!(row("rnn").flops.unwrap() >= 2 * 10 * 32 * 11, "{:?}", row("rnn"));
+    Ok(())
+}
+
+/// What fails in a parametrisation is the error of the layer that wants the value.
+#[test]
+fn a_parametrisation_may_fail() -> Result<()> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let _alone = alone();
+    #[derive(Module)]
+    struct Fails(#[module(skip)] Arc<AtomicBool>);
+    impl Parametrization for Fails {
+        fn forward(&self, originals: &[Tensor]) -> Result<Tensor> {
+            if self.0.load(Ordering::Relaxed) { Err(Error::value("Fails", "as it was told")) } else { Ok(originals[0].clone()) }
+        }
+    }
+    let (linear, conv, rnn, norm) = (Linear::new(3, 3)?, Conv2d::new(1, 1, 1)?, LSTM::new(3, 3)?, BatchNorm1d::new(3)?);
+    let attention = MultiheadAttention::new(4, 2)?;
+    let parameters = [
+        linear.weight.clone(),
+        conv.weight.clone(),
+        rnn.get_parameter("weight_hh_l0").unwrap(),
+        norm.bias.clone().unwrap(),
+        attention.out_proj.weight.clone(),
+    ];
+    let fails = Arc::new(AtomicBool::new(false));
+    for p in &parameters {
+        register_parametrization(p, Fails(fails.clone()))?;
+    }
+    fails.store(true, Ordering::Relaxed);
+    let (x, y) = (Tensor::ones([2, 3], ())?, Tensor::ones([2, 4], ())?);
+    let of = [
+        linear.forward(&x),
+        conv.forward(&Tensor::ones([1, 1, 2, 2], ())?),
+        rnn.forward(&x),
+        norm.forward(&x),
+        attention.forward(&y, &y, &y, Default::default()).map(|r| r.0),
+        fuse_linear_bn_eval(&linear, &norm).map(|_| x.clone()),
+    ];
+    for (i, result) in of.into_iter().enumerate() {
+        assert!(result.unwrap_err().to_string().contains("as it was told"), "{i}");
+    }
     Ok(())
 }
 

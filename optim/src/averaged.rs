@@ -96,7 +96,7 @@ impl<M: Module> AveragedModel<M> {
             return Err(Error::value("AveragedModel", "the model has other parameters or buffers than the averaged one"));
         }
         for (old, new) in ours.iter().zip(&theirs) {
-            let value = next(&old.tensor().with_trace(None), &new.tensor().with_trace(None), true)?;
+            let value = next(&old.try_tensor()?.with_trace(None), &new.try_tensor()?.with_trace(None), true)?;
             old.set(&value)?;
         }
         for ((_, old), (_, new)) in our_buffers.iter().zip(&their_buffers) {

@@ -14,7 +14,8 @@ pub fn clip_grad_norm_(params: &[Parameter], max_norm: f64, norm_type: f64) -> R
     if grads.is_empty() {
         return Tensor::zeros((), ());
     }
-    let norms = grads.iter().map(|(_, g)| norm(&g.reshape(-1)?, norm_type)).collect::<Result<Vec<_>>>()?;
+    let magnitudes = |g: &Tensor| if g.dtype().is_complex() { g.abs() } else { Ok(g.clone()) };
+    let norms = grads.iter().map(|(_, g)| norm(&magnitudes(g)?.reshape(-1)?, norm_type)).collect::<Result<Vec<_>>>()?;
     let total = norm(&Tensor::stack(&norms, 0)?, norm_type)?;
     let factor = (max_norm / (total.to_f64()? + 1e-6)).min(1.0);
     if factor < 1.0 || factor.is_nan() {

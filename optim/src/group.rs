@@ -76,8 +76,9 @@ impl<O> Group<O> {
             if state.tensors.len() == names.len() && state.tensors.iter().zip(names).all(|((have, _), name)| have == name) {
                 continue;
             }
-            let value = self.params[i].tensor().with_trace(None);
-            let one = |&name: &&'static str| Ok((name, state.tensor(name).map_or_else(|| init(&value, name), |t| Ok(t.clone()))?));
+            let value = self.params[i].try_tensor()?.with_trace(None);
+            let new = |name: &'static str| like(&value, init(&real(&value)?, name)?);
+            let one = |&name: &&'static str| Ok((name, state.tensor(name).map_or_else(|| new(name), |t| Ok(t.clone()))?));
             let tensors = names.iter().map(one).collect::<Result<_>>()?;
             state.tensors = tensors;
         }
@@ -100,6 +101,9 @@ impl<O> Group<O> {
             .iter()
             .map(|l| l.grad().ok_or_else(|| Error::value(op.name(), "a gradient has vanished")))
             .collect::<Result<Vec<_>>>()?;
+        if locked.iter().any(|l| l.value().dtype().is_complex()) {
+            return run_as_real(&op, &members, &mut locked, &gradients, &mut self.states, names);
+        }
         let mut metas = Vec::new();
         for ((&i, l), g) in members.iter().zip(&locked).zip(&gradients) {
             metas.extend([l.value().meta(), g.meta()]);
@@ -137,6 +141,44 @@ impl<O> Group<O> {
         }
         sets
     }
+}
+
+/// A complex tensor as real and imaginary parts, which is how PyTorch's optimizers see one; any other as it is.
+fn real(t: &Tensor) -> Result<Tensor> {
+    if t.dtype().is_complex() { t.view_as_real() } else { Ok(t.clone()) }
+}
+
+/// The reverse of [`real`], for what belongs to `value`.
+fn like(value: &Tensor, t: Tensor) -> Result<Tensor> {
+    if value.dtype().is_complex() { t.view_as_complex() } else { Ok(t) }
+}
+
+/// A step over parameters of which some are complex.
+fn run_as_real(
+    op: &Op,
+    members: &[usize],
+    locked: &mut [Locked<'_>],
+    gradients: &[Tensor],
+    states: &mut [State],
+    names: &[&'static str],
+) -> Result<()> {
+    let mut inputs = Vec::new();
+    for ((&i, l), g) in members.iter().zip(locked.iter()).zip(gradients) {
+        inputs.extend([real(l.value())?, real(g)?]);
+        inputs.extend(states[i].tensors.iter().map(|(_, t)| real(t)).collect::<Result<Vec<_>>>()?);
+    }
+    let mut results = apply(op.clone(), &inputs)?.into_iter();
+    for (&i, l) in members.iter().zip(locked) {
+        let mut next = || results.next().map(|t| like(l.value(), t)).transpose();
+        let value = next()?;
+        let new = names.iter().map(|&name| Ok(next()?.map(|t| (name, t)))).collect::<Result<Vec<_>>>()?;
+        states[i].tensors = new.into_iter().flatten().collect();
+        states[i].step += 1;
+        if let Some(value) = value {
+            l.put(value);
+        }
+    }
+    Ok(())
 }
 
 /// What a schedule reads.

@@ -139,12 +139,12 @@ fn largest(a: &Tensor) -> Result<f64> {
 impl LBFGS {
     /// All gradients as one vector; of parameters without one, zeros.
     fn gradient(&self) -> Result<Tensor> {
-        let one = |p: &Parameter| p.grad().map_or_else(|| p.tensor().with_trace(None).zeros_like(), Ok)?.with_trace(None).reshape(-1);
+        let one = |p: &Parameter| p.grad().map_or_else(|| p.try_tensor()?.with_trace(None).zeros_like(), Ok)?.with_trace(None).reshape(-1);
         Tensor::cat(&self.o.params.iter().map(one).collect::<Result<Vec<_>>>()?, 0)
     }
 
-    fn values(&self) -> Vec<Tensor> {
-        self.o.params.iter().map(|p| p.tensor().with_trace(None)).collect()
+    fn values(&self) -> Result<Vec<Tensor>> {
+        self.o.params.iter().map(|p| Ok(p.try_tensor()?.with_trace(None))).collect()
     }
 
     /// Sets the parameters to `from + t * direction`.
@@ -221,7 +221,7 @@ impl Optimizer for LBFGS {
                 break;
             }
             let mut evaluated = 0;
-            let start = self.values();
+            let start = self.values()?;
             let mut flat = false;
             if self.o.line_search.is_some() {
                 let at = |t: f64| {

@@ -109,9 +109,24 @@ impl GradScaler {
     /// A loss times the scale: run backward from it.
     ///
     /// # Errors
-    /// If the loss is not floating point.
+    /// If the loss is not floating point, or a factor is out of range.
     pub fn scale(&self, loss: &Tensor) -> Result<Tensor> {
-        if self.enabled { loss.mul(self.scale) } else { Ok(loss.clone()) }
+        if !self.enabled {
+            return Ok(loss.clone());
+        }
+        self.check()?;
+        loss.mul(self.scale)
+    }
+
+    /// An error if a factor is out of range.
+    fn check(&self) -> Result<()> {
+        if !(self.growth_factor > 1.0) {
+            return Err(Error::value("GradScaler", format!("the growth factor must be above 1, got {}", self.growth_factor)));
+        }
+        if !(self.backoff_factor < 1.0) {
+            return Err(Error::value("GradScaler", format!("the backoff factor must be below 1, got {}", self.backoff_factor)));
+        }
+        Ok(())
     }
 
     /// Divides the gradients of an optimizer's parameters by the scale: before they are looked at or clipped. [`step`](GradScaler::step) does it where this did not.
@@ -146,7 +161,7 @@ impl GradScaler {
     /// Divides the gradients, if that was not done, and has the optimizer take its step, unless a gradient is not finite. Says whether it did.
     ///
     /// # Errors
-    /// If it was called since the last update already, or the optimizer fails.
+    /// If it was called since the last update already, there are no gradients, or the optimizer fails.
     pub fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<bool> {
         if !self.enabled {
             optimizer.step()?;
@@ -158,6 +173,9 @@ impl GradScaler {
         }
         if !self.stages.contains_key(&key) {
             self.unscale_(optimizer)?;
+        }
+        if optimizer.params().iter().all(|p| p.grad().is_none()) {
+            return Err(Error::value("GradScaler::step", "the optimizer's parameters have no gradients"));
         }
         let bad = self.stages.get(&key) == Some(&Stage::Unscaled(true));
         if !bad {
@@ -175,6 +193,7 @@ impl GradScaler {
         if !self.enabled {
             return Ok(());
         }
+        self.check()?;
         if self.stages.is_empty() {
             return Err(Error::value("GradScaler::update", "no gradients were looked at since the last update"));
         }

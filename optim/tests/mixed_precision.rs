@@ -2,7 +2,8 @@
 
 use rushlight_autograd::Autograd;
 use rushlight_nn::{
-    AttentionArgs, BatchNorm2d, Conv2d, Forward, LayerNorm, Linear, Module, MultiheadAttention, Parameter, ReLU, sequential,
+    AttentionArgs, BatchNorm2d, Conv2d, Forward, GRU, GRUCell, LSTM, LSTMCell, LayerNorm, Linear, Module, MultiheadAttention, Parameter,
+    RNN, RNNCell, ReLU, sequential,
 };
 use rushlight_optim::{GradScaler, Optimizer, SGD};
 use rushlight_tensor::{DType, LossReduction, Result, Tensor, autocast, autocast_dtype, linalg, manual_seed, no_autocast};
@@ -54,6 +55,32 @@ fn types_inside_of_a_region() -> Result<()> {
     let (got, wanted) = (autocast(DType::BF16, || a.matmul(&a))?, rounded.matmul(&rounded)?);
     assert_eq!(got.to_dtype(DType::F32)?.to_vec::<f32>()?, wanted.to_dtype(DType::F32)?.to_vec::<f32>()?);
     Ok(())
+}
+
+/// PyTorch 2.15's types on the CPU. Where the state is added to itself it stays wide, and the next products are narrow again.
+#[test]
+fn recurrent_layers_in_a_region() -> Result<()> {
+    let (half, full) = (DType::BF16, DType::F32);
+    let x = Tensor::ones([3, 2, 4], ())?;
+    autocast(half, || {
+        let (y, (h, c)) = LSTM::new(4, 5)?.forward_with(&x, None)?;
+        assert_eq!([y.dtype(), h.dtype(), c.dtype()], [half; 3]);
+        let (y, (h, c)) = LSTM::builder(4, 5).proj_size(3).build()?.forward_with(&x, None)?;
+        assert_eq!([y.dtype(), h.dtype(), c.dtype()], [half, half, full]);
+        let gru = GRU::builder(4, 5).num_layers(2).build()?;
+        let (y, h) = gru.forward_with(&x, None)?;
+        assert_eq!([y.dtype(), h.dtype()], [full; 2]);
+        y.sum()?.backward()?;
+        assert!(gru.parameters().iter().all(|p| p.grad().unwrap().dtype() == full));
+        assert_eq!(RNN::new(4, 5)?.forward(&x)?.dtype(), half);
+        let one = x.select(0, 0)?;
+        assert_eq!(RNNCell::new(4, 5)?.forward(&one, None)?.dtype(), half);
+        assert_eq!(GRUCell::new(4, 5)?.forward(&one, None)?.dtype(), full);
+        let (h, c) = LSTMCell::new(4, 5)?.forward(&one, None)?;
+        assert_eq!([h.dtype(), c.dtype()], [full; 2]);
+        assert!(GRU::new(3, 5)?.forward(&x).is_err());
+        Ok(())
+    })
 }
 
 #[test]
@@ -116,6 +143,12 @@ fn the_scale_grows_and_shrinks() -> Result<()> {
     assert!(scaler.unscale_(&optimizer).is_err());
     assert!(scaler.step(&mut optimizer)?);
     assert_eq!(p.tensor().detach().to_vec::<f32>()?, [-0.5, 0.5]);
+
+    optimizer.zero_grad();
+    scaler.update()?;
+    assert!(scaler.step(&mut optimizer).is_err(), "no gradients");
+    assert!(GradScaler::new().growth_factor(1.0).scale(&p.tensor().sum()?).is_err());
+    assert!(GradScaler::new().backoff_factor(1.5).scale(&p.tensor().sum()?).is_err());
 
     let mut off = GradScaler::new().enabled(false);
     assert_eq!((off.get_scale(), off.is_enabled()), (1.0, false));

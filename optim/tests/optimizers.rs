@@ -6,7 +6,7 @@ use rushlight_nn::{Linear, Module, Parameter};
 use rushlight_optim::sched::{CosineAnnealingLR, LinearLR, ReduceLROnPlateau, Schedule, Scheduler, SequentialLR};
 use rushlight_optim::{
     ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, LBFGS, LineSearch, NAdam, Optimizer, RAdam, RMSprop, Rprop, SGD, SgdOptions,
-    clip_grad_value_, parameters_to_vector, vector_to_parameters,
+    clip_grad_norm_, clip_grad_value_, parameters_to_vector, vector_to_parameters,
 };
 use rushlight_tensor::{Result, Tensor};
 
@@ -150,4 +150,46 @@ fn vectors_of_parameters() -> Result<()> {
     assert!(vector_to_parameters(&Tensor::zeros(4, ())?, &params).is_err());
     assert!(clip_grad_value_(&params, -1.0).is_err());
     Ok(())
+}
+
+/// A complex parameter is what its real and imaginary parts are; numbers are PyTorch's.
+#[test]
+fn complex_parameters() -> Result<()> {
+    let start = Tensor::new([[1.0f64, 2.0], [-0.5, 0.25]])?;
+    let run = |make: &dyn Fn(Vec<Parameter>) -> Result<Box<dyn Optimizer>>, complex: bool| -> Result<Vec<f64>> {
+        let seen = |t: &Tensor| if complex { t.view_as_complex() } else { Ok(t.clone()) };
+        let p = Parameter::new(seen(&start)?)?;
+        let mut optimizer = make(vec![p.clone()])?;
+        for k in 0..3 {
+            let (a, b) = (0.3 + f64::from(k), -0.2 * f64::from(k) + 0.1);
+            p.set_grad(Some(seen(&Tensor::new([[a, -0.5 * a], [b, 2.0 * b]])?)?))?;
+            optimizer.step()?;
+        }
+        // A state that was saved goes on as well.
+        let state = optimizer.state_dict()?;
+        optimizer.load_state_dict(&state)?;
+        let p = p.tensor().detach();
+        if complex { p.view_as_real()?.to_vec() } else { p.to_vec() }
+    };
+    for (name, make) in ALL.into_iter().filter(|(name, _)| !matches!(*name, "Adafactor" | "LBFGS" | "LBFGS with a search")) {
+        assert_eq!(run(&make, true)?, run(&make, false)?, "{name}");
+    }
+    let recorded = |make: Make, wanted: [f64; 4]| -> Result<()> {
+        let got = run(&make, true)?;
+        assert!(got.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-14), "{got:?}, wanted {wanted:?}");
+        Ok(())
+    };
+    recorded(
+        |p| Ok(Box::new(Adam::new(p, 0.1).build()?)),
+        [0.7232135528538436, 2.276786442303847, -0.5352123708066783, 0.21478762601019685],
+    )?;
+    let p = Parameter::new(start.view_as_complex()?)?;
+    p.set_grad(Some(Tensor::new([[3.0f64, 4.0], [0.0, 12.0]])?.view_as_complex()?))?;
+    assert_eq!(clip_grad_norm_(std::slice::from_ref(&p), 1.0, 2.0)?.to_f64()?, 13.0);
+    assert!((p.grad().unwrap().abs()?.sum()?.to_f64()? - 17.0 / 13.0).abs() < 1e-6);
+    recorded(|p| Ok(Box::new(Rprop::new(p, 0.1).build()?)), [0.636, 2.364, -0.55, 0.2])?;
+    recorded(
+        |p| Ok(Box::new(Adagrad::new(p, 0.1).initial_accumulator_value(0.5).build()?)),
+        [0.7912538016290962, 2.1639864654043905, -0.46172423195966084, 0.3109300086437537],
+    )
 }

@@ -15,7 +15,7 @@ thread_local! {
     static TARGET: Cell<Option<DType>> = const { Cell::new(None) };
 }
 
-/// Runs a function in which matrix products, convolutions and attention are computed in `dtype` (bfloat16 or float16; nothing changes for others), and what needs more, as losses
+/// Runs a function in which matrix products, convolutions, attention and recurrent layers are computed in `dtype` (bfloat16 or float16; nothing changes for others), and what needs more, as losses
 /// and linear algebra, in float32: PyTorch's `autocast` on the CPU. Parameters and other tensors keep their types: what an operation takes is converted, and gradients are
 /// converted back. Tensors of float64 and of integers are left alone. Regions nest, and hold on the thread that enters them. Backward passes are never converted; they use the
 /// types of the forward pass.
@@ -88,13 +88,12 @@ enum Policy {
 /// PyTorch's lists for the CPU.
 fn policy(op: &Op) -> Policy {
     match op {
-        Op::Matmul(_) | Op::Conv(_) | Op::Attention(_) => Policy::Lower,
+        Op::Matmul(_) | Op::Conv(_) | Op::Attention(_) | Op::Rnn(_) => Policy::Lower,
         Op::Loss(_) | Op::Linalg(_) => Policy::Full,
         Op::Norm(_) => Policy::Kept,
         Op::Shape(ShapeOp::Cat { .. }) | Op::Index(_) => Policy::Widest,
         _ => match (op.family(), op.name()) {
             ("fft", _) | (_, "prod" | "avg_pool3d" | "grid_sample") => Policy::Full,
-            ("rnn", _) => Policy::Widest,
             _ => Policy::Any,
         },
     }

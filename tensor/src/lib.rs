@@ -60,7 +60,7 @@ pub use ops::pointwise::unary_derivative;
 pub use ops::pool::{FractionalSize, OutputSize};
 pub use ops::reduce::masked;
 pub use ops::resample::{InterpolateMode, InterpolateOptions, InterpolateTo, grid_sample_tangent};
-pub use ops::rnn::{RnnWeights, rnn, rnn_step};
+pub use ops::rnn::{RnnWeights, rnn, rnn_states, rnn_step};
 pub use ops::scan::Spacing;
 pub use ops::shape::{Indexing, IntoRepeats, IntoSections, PadMode, Repeats, Sections};
 pub use ops::sort::{HistogramBins, Quantile, Unique, UniqueResults};

@@ -13,6 +13,9 @@ use crate::Tensor;
 /// Tensors by name, in the order in which they lie in the file.
 type Named = Vec<(String, Tensor)>;
 
+/// Deflate makes at most so many bytes of one: a block of a byte's worth of bits names 4 copies of 258.
+const LARGEST_RATIO: u64 = 1032;
+
 fn bad(e: impl std::fmt::Display) -> Error {
     Error::format("npz", e.to_string())
 }
@@ -25,13 +28,25 @@ impl Tensor {
     pub fn from_npz_bytes(bytes: &[u8]) -> Result<Named> {
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
         let mut all = Named::new();
+        let mut packed = 0u64;
         for i in 0..archive.len() {
             let mut file = archive.by_index(i).map_err(bad)?;
             let name = file.name().map_err(bad)?.to_string();
             let Some(key) = name.strip_suffix(".npy") else { return Err(bad(format!("{name:?} is no .npy file"))) };
-            // The sizes that an archive names may be false: memory grows with what is really there.
+            // Files that share their bytes, or unpack to more than they say or than can be, would make very much of a small archive.
+            let size = file.size();
+            packed = packed.saturating_add(file.compressed_size());
+            if packed > bytes.len() as u64 || size > file.compressed_size().saturating_mul(LARGEST_RATIO) {
+                return Err(bad(format!("{name}: says that it has {size} bytes, more than there can be in an archive of {}", bytes.len())));
+            }
             let mut data = Vec::new();
-            file.read_to_end(&mut data).map_err(|e| bad(format!("{name}: {e}")))?;
+            file.by_ref().take(size.saturating_add(1)).read_to_end(&mut data).map_err(|e| bad(format!("{name}: {e}")))?;
+            if data.len() as u64 != size {
+                return Err(bad(format!(
+                    "{name}: says that it has {size} bytes, but holds {}",
+                    if data.len() as u64 > size { "more" } else { "less" }
+                )));
+            }
             let tensor = Tensor::from_npy_bytes(&data).map_err(|e| bad(format!("{name}: {}", e.message())))?;
             all.push((key.to_string(), tensor));
         }

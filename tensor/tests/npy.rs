@@ -68,6 +68,24 @@ fn archives() {
     assert!(Tensor::to_npz_bytes(&[("x", &all[0].1), ("x", &all[1].1)], false).is_err());
 }
 
+/// Sizes in an archive that are not those of what lies in it.
+#[cfg(feature = "npz")]
+#[test]
+fn archives_that_lie() {
+    let x = Tensor::zeros(1 << 16, ()).unwrap();
+    let good = Tensor::to_npz_bytes(&[("x", &x)], true).unwrap();
+    assert!(good.len() < 1 << 10);
+    let directory = good.windows(4).rposition(|w| w == [b'P', b'K', 1, 2]).unwrap();
+    let size = u32::from_le_bytes(good[directory + 24..directory + 28].try_into().unwrap());
+    // The packed size is four bytes before that of what is unpacked.
+    for (at, number) in [(24, size - 1), (24, size + 1), (24, u32::MAX - 1), (20, 1 << 20)] {
+        let mut bytes = good.clone();
+        bytes[directory + at..directory + at + 4].copy_from_slice(&number.to_le_bytes());
+        let error = Tensor::from_npz_bytes(&bytes).unwrap_err().to_string();
+        assert!(error.contains("npz"), "{error}");
+    }
+}
+
 #[test]
 fn what_is_refused() {
     let good = file("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", &[0; 8]);

@@ -70,6 +70,12 @@ fn check(kind: RnnKind, x: &Tensor, states: &[Tensor], w: &RnnWeights) -> Result
     Ok(())
 }
 
+/// As [`rnn_layer`], the states of all steps instead of the last ones.
+pub(crate) fn rnn_layer_states(kind: RnnKind, x: &Tensor, states: &[Tensor], w: &RnnWeights) -> Result<Vec<Tensor>> {
+    check(kind, x, states, w)?;
+    w.with(|w| rushlight_tensor::rnn_states(kind, x, states, w, false))
+}
+
 /// One layer in one direction over x`[l, n, input]`, from the states `[n, ..]`: the outputs `[l, n, state]` and the last states.
 ///
 /// # Errors

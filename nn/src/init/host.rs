@@ -108,7 +108,7 @@ pub fn sparse_(p: &Parameter, sparsity: f64, std: f64) -> Result<()> {
         return Err(Error::value("sparse_", format!("the sparsity must lie in 0 to 1, got {sparsity}")));
     }
     normal_(p, 0.0, std)?;
-    let mut all = values(&p.tensor())?;
+    let mut all = values(&p.try_tensor()?)?;
     let zeros = (sparsity * rows as f64).ceil() as usize;
     for col in 0..cols {
         for &row in &Tensor::randperm(rows, ())?.to_vec::<i64>()?[..zeros] {

@@ -152,42 +152,44 @@ impl MultiheadAttention {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, query: &Tensor, key: &Tensor, value: &Tensor, args: AttentionArgs<'_>) -> Result<(Tensor, Option<Tensor>)> {
-        let s = &self.settings;
-        let swap = s.batch_first && query.dim() == 3;
-        // Tensors that are one stay one: their projections are then computed at once.
-        let turned = |t: &Tensor| if swap && t.dim() == 3 { t.transpose(0, 1) } else { Ok(t.clone()) };
-        let q = turned(query)?;
-        let k = if key.is_same(query) { q.clone() } else { turned(key)? };
-        let v = match () {
-            () if value.is_same(key) => k.clone(),
-            () if value.is_same(query) => q.clone(),
-            () => turned(value)?,
-        };
-        let of = |p: &Option<Parameter>| p.as_ref().map(Parameter::tensor);
-        let (packed, bias, bias_k, bias_v) = (of(&self.in_proj_weight), of(&self.in_proj_bias), of(&self.bias_k), of(&self.bias_v));
-        let separate = [of(&self.q_proj_weight), of(&self.k_proj_weight), of(&self.v_proj_weight)];
-        let in_proj = match (&packed, &separate) {
-            (Some(w), _) => InProjection::Packed(w),
-            (None, [Some(q), Some(k), Some(v)]) => InProjection::Separate([q, k, v]),
-            _ => return Err(Error::value("MultiheadAttention", "a projection is missing")),
-        };
-        let (out_weight, out_bias) = (self.out_proj.weight.tensor(), of(&self.out_proj.bias));
-        let with = MultiHeadAttention {
-            in_proj_bias: bias.as_ref(),
-            bias_k: bias_k.as_ref(),
-            bias_v: bias_v.as_ref(),
-            add_zero_attn: s.add_zero_attn,
-            dropout_p: s.dropout,
-            out_proj_bias: out_bias.as_ref(),
-            training: self.mode.is_training(),
-            key_padding_mask: args.key_padding_mask,
-            need_weights: args.need_weights,
-            attn_mask: args.attn_mask,
-            is_causal: args.is_causal,
-            average_attn_weights: args.average_attn_weights,
-            ..MultiHeadAttention::new(s.num_heads, in_proj, &out_weight)
-        };
-        let (y, weights) = q.multi_head_attention(&k, &v, &with)?;
-        Ok((if swap { y.transpose(0, 1)? } else { y }, weights))
+        crate::summary::seen(self, || {
+            let s = &self.settings;
+            let swap = s.batch_first && query.dim() == 3;
+            // Tensors that are one stay one: their projections are then computed at once.
+            let turned = |t: &Tensor| if swap && t.dim() == 3 { t.transpose(0, 1) } else { Ok(t.clone()) };
+            let q = turned(query)?;
+            let k = if key.is_same(query) { q.clone() } else { turned(key)? };
+            let v = match () {
+                () if value.is_same(key) => k.clone(),
+                () if value.is_same(query) => q.clone(),
+                () => turned(value)?,
+            };
+            let of = |p: &Option<Parameter>| p.as_ref().map(Parameter::try_tensor).transpose();
+            let (packed, bias, bias_k, bias_v) = (of(&self.in_proj_weight)?, of(&self.in_proj_bias)?, of(&self.bias_k)?, of(&self.bias_v)?);
+            let separate = [of(&self.q_proj_weight)?, of(&self.k_proj_weight)?, of(&self.v_proj_weight)?];
+            let in_proj = match (&packed, &separate) {
+                (Some(w), _) => InProjection::Packed(w),
+                (None, [Some(q), Some(k), Some(v)]) => InProjection::Separate([q, k, v]),
+                _ => return Err(Error::value("MultiheadAttention", "a projection is missing")),
+            };
+            let (out_weight, out_bias) = (self.out_proj.weight.try_tensor()?, of(&self.out_proj.bias)?);
+            let with = MultiHeadAttention {
+                in_proj_bias: bias.as_ref(),
+                bias_k: bias_k.as_ref(),
+                bias_v: bias_v.as_ref(),
+                add_zero_attn: s.add_zero_attn,
+                dropout_p: s.dropout,
+                out_proj_bias: out_bias.as_ref(),
+                training: self.mode.is_training(),
+                key_padding_mask: args.key_padding_mask,
+                need_weights: args.need_weights,
+                attn_mask: args.attn_mask,
+                is_causal: args.is_causal,
+                average_attn_weights: args.average_attn_weights,
+                ..MultiHeadAttention::new(s.num_heads, in_proj, &out_weight)
+            };
+            let (y, weights) = q.multi_head_attention(&k, &v, &with)?;
+            Ok((if swap { y.transpose(0, 1)? } else { y }, weights))
+        })
     }
 }

@@ -5,6 +5,7 @@ use rushlight_tensor::{DType, Device, Error, Result, Tensor};
 use super::recurrent::{RnnNonlinearity, cell_parameter};
 use crate::builder::builder;
 use crate::functional::{RnnKind, RnnWeights, rnn_step};
+use crate::summary::seen;
 use crate::{Module, Parameter};
 
 macro_rules! cells {
@@ -85,10 +86,10 @@ macro_rules! cells {
                 let count = 1 + usize::from(kind == RnnKind::Lstm);
                 let states = states.into_iter().take(count).map(one).collect::<Result<Vec<_>>>()?;
                 let weights = RnnWeights {
-                    weight_ih: self.weight_ih.tensor(),
-                    weight_hh: self.weight_hh.tensor(),
-                    bias_ih: self.bias_ih.as_ref().map(Parameter::tensor),
-                    bias_hh: self.bias_hh.as_ref().map(Parameter::tensor),
+                    weight_ih: self.weight_ih.try_tensor()?,
+                    weight_hh: self.weight_hh.try_tensor()?,
+                    bias_ih: self.bias_ih.as_ref().map(Parameter::try_tensor).transpose()?,
+                    bias_hh: self.bias_hh.as_ref().map(Parameter::try_tensor).transpose()?,
                     weight_hr: None,
                 };
                 rnn_step(kind, x, &states, &weights)
@@ -117,7 +118,7 @@ impl RNNCell {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, x: &Tensor, h: Option<&Tensor>) -> Result<Tensor> {
-        Ok(self.run(self.settings.nonlinearity.kind(), x, [h, None])?.swap_remove(0))
+        seen(self, || Ok(self.run(self.settings.nonlinearity.kind(), x, [h, None])?.swap_remove(0)))
     }
 }
 
@@ -127,7 +128,7 @@ impl GRUCell {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, x: &Tensor, h: Option<&Tensor>) -> Result<Tensor> {
-        Ok(self.run(RnnKind::Gru, x, [h, None])?.swap_remove(0))
+        seen(self, || Ok(self.run(RnnKind::Gru, x, [h, None])?.swap_remove(0)))
     }
 }
 
@@ -137,8 +138,10 @@ impl LSTMCell {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, x: &Tensor, states: Option<(&Tensor, &Tensor)>) -> Result<(Tensor, Tensor)> {
-        let mut new = self.run(RnnKind::Lstm, x, [states.map(|s| s.0), states.map(|s| s.1)])?;
-        let c = new.swap_remove(1);
-        Ok((new.swap_remove(0), c))
+        seen(self, || {
+            let mut new = self.run(RnnKind::Lstm, x, [states.map(|s| s.0), states.map(|s| s.1)])?;
+            let c = new.swap_remove(1);
+            Ok((new.swap_remove(0), c))
+        })
     }
 }

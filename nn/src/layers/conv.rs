@@ -157,7 +157,7 @@ macro_rules! convolutions {
         }
 
         impl crate::utils::FoldableLayer for $module {
-            fn weights(&self) -> (Tensor, Option<Tensor>) {
+            fn weights(&self) -> Result<(Tensor, Option<Tensor>)> {
                 crate::utils::values(&self.weight, self.bias.as_ref())
             }
 
@@ -171,14 +171,14 @@ macro_rules! convolutions {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 crate::summary::seen(self, || {
                     let s = &self.settings;
-                    let bias = self.bias.as_ref().map(Parameter::tensor);
+                    let bias = self.bias.as_ref().map(Parameter::try_tensor).transpose()?;
                     if s.padding_mode != PaddingMode::Zeros && x.dim() > $rank {
                         let (kernel, dilation) =
                             (each($name, "kernel_size", &s.kernel_size, $rank)?, each($name, "dilation", &s.dilation, $rank)?);
                         let x = s.padding_mode.padded(x, &s.padding, &kernel, &dilation)?;
-                        return x.$method(&self.weight.tensor(), bias.as_ref(), s.stride.clone(), 0, s.dilation.clone(), s.groups);
+                        return x.$method(&self.weight.try_tensor()?, bias.as_ref(), s.stride.clone(), 0, s.dilation.clone(), s.groups);
                     }
-                    x.$method(&self.weight.tensor(), bias.as_ref(), s.stride.clone(), s.padding.clone(), s.dilation.clone(), s.groups)
+                    x.$method(&self.weight.try_tensor()?, bias.as_ref(), s.stride.clone(), s.padding.clone(), s.dilation.clone(), s.groups)
                 })
             }
         }

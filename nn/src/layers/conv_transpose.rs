@@ -113,8 +113,8 @@ macro_rules! transposed {
             }
 
             fn run(&self, x: &Tensor, output_padding: Sizes) -> Result<Tensor> {
-                let (s, bias) = (self.settings.clone(), self.bias.as_ref().map(Parameter::tensor));
-                x.$method(&self.weight.tensor(), bias.as_ref(), s.stride, s.padding, output_padding, s.groups, s.dilation)
+                let (s, bias) = (self.settings.clone(), self.bias.as_ref().map(Parameter::try_tensor).transpose()?);
+                x.$method(&self.weight.try_tensor()?, bias.as_ref(), s.stride, s.padding, output_padding, s.groups, s.dilation)
             }
 
             fn arguments(&self) -> String {
@@ -134,7 +134,7 @@ macro_rules! transposed {
         }
 
         impl crate::utils::FoldableLayer for $module {
-            fn weights(&self) -> (Tensor, Option<Tensor>) {
+            fn weights(&self) -> Result<(Tensor, Option<Tensor>)> {
                 crate::utils::values(&self.weight, self.bias.as_ref())
             }
 

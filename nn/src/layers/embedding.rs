@@ -88,7 +88,7 @@ impl Forward for Embedding {
             let s = &self.settings;
             renormalised(&self.weight, x, s.max_norm, s.norm_type)?;
             let with = EmbeddingOptions { padding_idx: self.padding_idx.map(|i| i as isize), scale_grad_by_freq: s.scale_grad_by_freq };
-            functional::embedding(x, &self.weight.tensor(), with)
+            functional::embedding(x, &self.weight.try_tensor()?, with)
         })
     }
 }

@@ -69,7 +69,7 @@ impl EmbeddingBag {
                 padding_idx: s.padding_idx,
                 scale_grad_by_freq: s.scale_grad_by_freq,
             };
-            self.weight.tensor().embedding_bag(indices, with)
+            self.weight.try_tensor()?.embedding_bag(indices, with)
         })
     }
 

@@ -87,7 +87,7 @@ macro_rules! instance_norms {
                         return Err(Error::shape(stringify!($module), format!("wants {} channels, got {:?}", s.num_features, x.shape())));
                     }
                     let use_input_stats = self.mode.is_training() || self.running_mean.is_none();
-                    let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
+                    let (weight, bias) = (self.weight.as_ref().map(Parameter::try_tensor).transpose()?, self.bias.as_ref().map(Parameter::try_tensor).transpose()?);
                     let options = InstanceNorm { use_input_stats, momentum: s.momentum, eps: s.eps };
                     let (mean, var) = (self.running_mean.as_ref(), self.running_var.as_ref());
                     let y = functional::instance_norm(&x, mean, var, weight.as_ref(), bias.as_ref(), options)?;

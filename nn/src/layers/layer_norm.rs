@@ -66,7 +66,8 @@ impl LayerNorm {
 impl Forward for LayerNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         crate::summary::seen(self, || {
-            let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
+            let (weight, bias) =
+                (self.weight.as_ref().map(Parameter::try_tensor).transpose()?, self.bias.as_ref().map(Parameter::try_tensor).transpose()?);
             x.layer_norm(self.settings.normalized_shape.clone(), weight.as_ref(), bias.as_ref(), self.settings.eps)
         })
     }
@@ -122,7 +123,11 @@ impl RMSNorm {
 impl Forward for RMSNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         crate::summary::seen(self, || {
-            x.rms_norm(self.settings.normalized_shape.clone(), self.weight.as_ref().map(Parameter::tensor).as_ref(), self.settings.eps)
+            x.rms_norm(
+                self.settings.normalized_shape.clone(),
+                self.weight.as_ref().map(Parameter::try_tensor).transpose()?.as_ref(),
+                self.settings.eps,
+            )
         })
     }
 }
@@ -189,7 +194,8 @@ impl Forward for GroupNorm {
                 let wanted = self.settings.num_channels;
                 return Err(Error::shape("GroupNorm", format!("wants [n, {wanted}, ..], got {:?}", x.shape())));
             }
-            let (weight, bias) = (self.weight.as_ref().map(Parameter::tensor), self.bias.as_ref().map(Parameter::tensor));
+            let (weight, bias) =
+                (self.weight.as_ref().map(Parameter::try_tensor).transpose()?, self.bias.as_ref().map(Parameter::try_tensor).transpose()?);
             x.group_norm(self.settings.num_groups, weight.as_ref(), bias.as_ref(), self.settings.eps)
         })
     }

@@ -64,7 +64,7 @@ impl Linear {
 }
 
 impl crate::utils::FoldableLayer for Linear {
-    fn weights(&self) -> (Tensor, Option<Tensor>) {
+    fn weights(&self) -> Result<(Tensor, Option<Tensor>)> {
         crate::utils::values(&self.weight, self.bias.as_ref())
     }
 
@@ -83,7 +83,7 @@ impl Forward for Linear {
                     format!("wants a last dimension of {} (in_features), got shape {:?}", self.in_features, x.shape()),
                 ));
             }
-            x.linear(&self.weight.tensor(), self.bias.as_ref().map(Parameter::tensor).as_ref())
+            x.linear(&self.weight.try_tensor()?, self.bias.as_ref().map(Parameter::try_tensor).transpose()?.as_ref())
         })
     }
 }
@@ -160,7 +160,9 @@ impl Bilinear {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
-        crate::summary::seen(self, || x1.bilinear(x2, &self.weight.tensor(), self.bias.as_ref().map(Parameter::tensor).as_ref()))
+        crate::summary::seen(self, || {
+            x1.bilinear(x2, &self.weight.try_tensor()?, self.bias.as_ref().map(Parameter::try_tensor).transpose()?.as_ref())
+        })
     }
 
     fn arguments(&self) -> String {

@@ -206,6 +206,6 @@ impl PReLU {
 
 impl Forward for PReLU {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        crate::summary::seen(self, || x.prelu(&self.weight.tensor()))
+        crate::summary::seen(self, || x.prelu(&self.weight.try_tensor()?))
     }
 }

@@ -83,9 +83,9 @@ macro_rules! batch_norms {
                 Some((self.running_mean.as_ref()?.tensor(), self.running_var.as_ref()?.tensor()))
             }
 
-            fn affine(&self) -> (Option<Tensor>, Option<Tensor>, f64) {
-                let value = |p: &Parameter| p.tensor().detach();
-                (self.weight.as_ref().map(value), self.bias.as_ref().map(value), self.settings.eps)
+            fn affine(&self) -> Result<(Option<Tensor>, Option<Tensor>, f64)> {
+                let value = |p: &Parameter| -> Result<Tensor> { Ok(p.try_tensor()?.detach()) };
+                Ok((self.weight.as_ref().map(value).transpose()?, self.bias.as_ref().map(value).transpose()?, self.settings.eps))
             }
         }
 
@@ -110,8 +110,8 @@ macro_rules! batch_norms {
                         x,
                         self.running_mean.as_ref(),
                         self.running_var.as_ref(),
-                        self.weight.as_ref().map(Parameter::tensor).as_ref(),
-                        self.bias.as_ref().map(Parameter::tensor).as_ref(),
+                        self.weight.as_ref().map(Parameter::try_tensor).transpose()?.as_ref(),
+                        self.bias.as_ref().map(Parameter::try_tensor).transpose()?.as_ref(),
                         training || self.running_mean.is_none(),
                         momentum,
                         s.eps,

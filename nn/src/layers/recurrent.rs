@@ -2,7 +2,9 @@
 
 use rushlight_tensor::{DType, Device, Error, Result, Tensor};
 
-use crate::functional::{RnnKind, RnnWeights, dropout, rnn_layer};
+use crate::functional::{RnnKind, RnnWeights, dropout, rnn_layer, rnn_layer_states};
+use crate::summary::seen;
+use crate::utils::rnn::{PackedSequence, flat, last_rows, packed_rows, padded, permuted, rows, turned};
 use crate::{Field, Forward, Mode, Module, Parameter, Visitor, init};
 
 /// The nonlinearity of [`RNN`] and [`RNNCell`](crate::RNNCell).
@@ -65,8 +67,8 @@ impl Settings {
 
     /// Draws the parameters: of each layer, for each direction, in PyTorch's order.
     fn build(self, name: &'static str) -> Result<Stack> {
-        if self.hidden_size == 0 || self.num_layers == 0 {
-            return Err(Error::value(name, "hidden_size and num_layers must not be 0"));
+        if self.input_size == 0 || self.hidden_size == 0 || self.num_layers == 0 {
+            return Err(Error::value(name, "input_size, hidden_size and num_layers must not be 0"));
         }
         if !(0.0..=1.0).contains(&self.dropout) {
             return Err(Error::value(name, format!("dropout must lie in 0 to 1, got {}", self.dropout)));
@@ -133,23 +135,23 @@ impl Stack {
         text
     }
 
-    fn weights(&self, number: usize) -> RnnWeights {
+    fn weights(&self, number: usize) -> Result<RnnWeights> {
         let s = &self.settings;
         let each = 2 + 2 * usize::from(s.bias) + usize::from(s.proj_size > 0);
-        let part = |i: usize| self.parameters[number * each + i].1.tensor();
-        RnnWeights {
-            weight_ih: part(0),
-            weight_hh: part(1),
-            bias_ih: s.bias.then(|| part(2)),
-            bias_hh: s.bias.then(|| part(3)),
-            weight_hr: (s.proj_size > 0).then(|| part(each - 1)),
-        }
+        let part = |i: usize| self.parameters[number * each + i].1.try_tensor();
+        Ok(RnnWeights {
+            weight_ih: part(0)?,
+            weight_hh: part(1)?,
+            bias_ih: s.bias.then(|| part(2)).transpose()?,
+            bias_hh: s.bias.then(|| part(3)).transpose()?,
+            weight_hr: (s.proj_size > 0).then(|| part(each - 1)).transpose()?,
+        })
     }
 
     /// The first states, one of h and for an LSTM one of c: those given `[layers * directions, n, size]`, or zeros.
-    fn states(&self, name: &'static str, x: &Tensor, given: Option<&[Tensor]>, alone: bool) -> Result<Vec<Tensor>> {
+    fn states(&self, name: &'static str, x: &Tensor, n: usize, given: Option<&[Tensor]>, alone: bool) -> Result<Vec<Tensor>> {
         let s = &self.settings;
-        let (count, n) = (s.num_layers * s.directions(), x.shape()[1]);
+        let count = s.num_layers * s.directions();
         let sizes = if s.kind == RnnKind::Lstm { vec![s.state_size(), s.hidden_size] } else { vec![s.state_size()] };
         let one = |(i, size): (usize, usize)| {
             let Some(t) = given.map(|g| &g[i]) else {
@@ -185,14 +187,14 @@ impl Stack {
             (false, true) => x.transpose(0, 1)?.contiguous()?,
             (false, false) => x.clone(),
         };
-        let first = self.states(name, &x, given, alone)?;
+        let first = self.states(name, &x, x.shape()[1], given, alone)?;
         let mut last: Vec<Vec<Tensor>> = vec![Vec::new(); first.len()];
         for layer in 0..s.num_layers {
             let mut outputs = Vec::with_capacity(2);
             for direction in 0..s.directions() {
                 let number = layer * s.directions() + direction;
                 let states = first.iter().map(|t| t.select(0, number as isize)).collect::<Result<Vec<_>>>()?;
-                let (y, states) = rnn_layer(s.kind, &x, &states, &self.weights(number), direction == 1)?;
+                let (y, states) = rnn_layer(s.kind, &x, &states, &self.weights(number)?, direction == 1)?;
                 outputs.push(y);
                 last.iter_mut().zip(states).for_each(|(all, state)| all.push(state));
             }
@@ -209,6 +211,46 @@ impl Stack {
             x = x.transpose(0, 1)?;
         }
         Ok((x, states))
+    }
+
+    /// As `run`, for sequences of different lengths. Each layer reads them padded: what it computes behind their ends is left out.
+    fn run_packed(&self, name: &'static str, x: &PackedSequence, given: Option<&[Tensor]>) -> Result<(PackedSequence, Vec<Tensor>)> {
+        let s = &self.settings;
+        if x.data().dim() != 2 || x.data().shape()[1] != s.input_size {
+            let (wanted, got) = (s.input_size, x.data().shape());
+            return Err(Error::shape(name, format!("wants packed steps of {wanted} elements, got steps of shape {got:?}")));
+        }
+        let (n, lengths, device) = (x.batch(), x.sorted_lengths(), x.data().device());
+        let in_order =
+            |states: Vec<Tensor>, order: Option<&[usize]>| states.iter().map(|t| permuted(t, 1, order, device)).collect::<Result<Vec<_>>>();
+        let first = in_order(self.states(name, x.data(), n, given, false)?, x.sorted_indices())?;
+        let (places, l): (Vec<usize>, usize) = ((0..n).collect(), x.batch_sizes().len());
+        let mut last: Vec<Vec<Tensor>> = vec![Vec::new(); first.len()];
+        let mut packed = x.clone();
+        for layer in 0..s.num_layers {
+            let steps = padded(&packed, &places, l, 0.0)?;
+            // Backwards is forwards over the sequences turned around.
+            let turn = |x: &Tensor| rows(&flat(x)?, turned(&lengths, l));
+            let mut outputs = Vec::with_capacity(2);
+            for direction in 0..s.directions() {
+                let number = layer * s.directions() + direction;
+                let states = first.iter().map(|t| t.select(0, number as isize)).collect::<Result<Vec<_>>>()?;
+                let steps = if direction == 1 { turn(&steps)?.reshape(steps.shape())? } else { steps.clone() };
+                let all = rnn_layer_states(s.kind, &steps, &states, &self.weights(number)?)?;
+                for (last, all) in last.iter_mut().zip(&all) {
+                    last.push(rows(&flat(all)?, last_rows(&lengths))?);
+                }
+                let y = if direction == 1 { turn(&all[0])? } else { flat(&all[0])? };
+                outputs.push(rows(&y, packed_rows(x.batch_sizes(), n))?);
+            }
+            let mut y = if outputs.len() == 1 { outputs.swap_remove(0) } else { Tensor::cat(&outputs, -1)? };
+            if s.dropout > 0.0 && layer + 1 < s.num_layers {
+                y = dropout(&y, s.dropout, self.mode.is_training())?;
+            }
+            packed = packed.with_data(y);
+        }
+        let states = last.iter().map(|all| Tensor::stack(all, 0)).collect::<Result<Vec<_>>>()?;
+        Ok((packed, in_order(states, x.unsorted_indices().as_deref())?))
     }
 }
 
@@ -321,7 +363,7 @@ macro_rules! recurrent {
 
         impl Forward for $module {
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                self.0.run(stringify!($module), x, None).map(|(y, _)| y)
+                seen(self, || self.0.run(stringify!($module), x, None).map(|(y, _)| y))
             }
         }
     )*};
@@ -359,7 +401,19 @@ macro_rules! one_state {
             /// If shapes or dtypes do not fit.
             pub fn forward_with(&self, x: &Tensor, h: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
                 let given = h.map(std::slice::from_ref);
-                let (y, mut states) = self.0.run(stringify!($module), x, given)?;
+                seen(self, || {
+                    let (y, mut states) = self.0.run(stringify!($module), x, given)?;
+                    Ok((y, states.swap_remove(0)))
+                })
+            }
+
+            /// As [`forward_with`](Self::forward_with), for a [`PackedSequence`]; states have the order of the batch.
+            ///
+            /// # Errors
+            /// If shapes or dtypes do not fit.
+            pub fn forward_packed(&self, x: &PackedSequence, h: Option<&Tensor>) -> Result<(PackedSequence, Tensor)> {
+                let given = h.map(std::slice::from_ref);
+                let (y, mut states) = self.0.run_packed(stringify!($module), x, given)?;
                 Ok((y, states.swap_remove(0)))
             }
         }
@@ -374,7 +428,20 @@ impl LSTM {
     /// If shapes or dtypes do not fit.
     pub fn forward_with(&self, x: &Tensor, states: Option<(&Tensor, &Tensor)>) -> Result<(Tensor, (Tensor, Tensor))> {
         let given = states.map(|(h, c)| [h.clone(), c.clone()]);
-        let (y, mut states) = self.0.run("LSTM", x, given.as_ref().map(|g| &g[..]))?;
+        seen(self, || {
+            let (y, mut states) = self.0.run("LSTM", x, given.as_ref().map(|g| &g[..]))?;
+            let c = states.swap_remove(1);
+            Ok((y, (states.swap_remove(0), c)))
+        })
+    }
+
+    /// As [`forward_with`](Self::forward_with), for a [`PackedSequence`]; states have the order of the batch.
+    ///
+    /// # Errors
+    /// If shapes or dtypes do not fit.
+    pub fn forward_packed(&self, x: &PackedSequence, states: Option<(&Tensor, &Tensor)>) -> Result<(PackedSequence, (Tensor, Tensor))> {
+        let given = states.map(|(h, c)| [h.clone(), c.clone()]);
+        let (y, mut states) = self.0.run_packed("LSTM", x, given.as_ref().map(|g| &g[..]))?;
         let c = states.swap_remove(1);
         Ok((y, (states.swap_remove(0), c)))
     }

@@ -9,6 +9,7 @@ use super::dropout::Dropout;
 use super::layer_norm::LayerNorm;
 use super::linear::Linear;
 use crate::builder::builder;
+use crate::summary::seen;
 use crate::{Forward, Layer, Module, ModuleList, init};
 
 /// The function between the two linear maps of a layer.
@@ -199,13 +200,15 @@ impl TransformerEncoderLayer {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward_with(&self, x: &Tensor, masks: Masks<'_>) -> Result<Tensor> {
-        if self.settings.norm_first {
-            let x = x.add(&self.self_attention(&self.norm1.forward(x)?, masks)?)?;
-            x.add(&self.feed_forward(&self.norm2.forward(&x)?, &self.dropout2)?)
-        } else {
-            let x = self.norm1.forward(&x.add(&self.self_attention(x, masks)?)?)?;
-            self.norm2.forward(&x.add(&self.feed_forward(&x, &self.dropout2)?)?)
-        }
+        seen(self, || {
+            if self.settings.norm_first {
+                let x = x.add(&self.self_attention(&self.norm1.forward(x)?, masks)?)?;
+                x.add(&self.feed_forward(&self.norm2.forward(&x)?, &self.dropout2)?)
+            } else {
+                let x = self.norm1.forward(&x.add(&self.self_attention(x, masks)?)?)?;
+                self.norm2.forward(&x.add(&self.feed_forward(&x, &self.dropout2)?)?)
+            }
+        })
     }
 }
 
@@ -221,16 +224,18 @@ impl TransformerDecoderLayer {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, x: &Tensor, memory: &Tensor, masks: Masks<'_>) -> Result<Tensor> {
-        let cross = |x: &Tensor| self.dropout2.forward(&self.multihead_attn.forward(x, memory, memory, masks.memory())?.0);
-        if self.settings.norm_first {
-            let x = x.add(&self.self_attention(&self.norm1.forward(x)?, masks)?)?;
-            let x = x.add(&cross(&self.norm2.forward(&x)?)?)?;
-            x.add(&self.feed_forward(&self.norm3.forward(&x)?, &self.dropout3)?)
-        } else {
-            let x = self.norm1.forward(&x.add(&self.self_attention(x, masks)?)?)?;
-            let x = self.norm2.forward(&x.add(&cross(&x)?)?)?;
-            self.norm3.forward(&x.add(&self.feed_forward(&x, &self.dropout3)?)?)
-        }
+        seen(self, || {
+            let cross = |x: &Tensor| self.dropout2.forward(&self.multihead_attn.forward(x, memory, memory, masks.memory())?.0);
+            if self.settings.norm_first {
+                let x = x.add(&self.self_attention(&self.norm1.forward(x)?, masks)?)?;
+                let x = x.add(&cross(&self.norm2.forward(&x)?)?)?;
+                x.add(&self.feed_forward(&self.norm3.forward(&x)?, &self.dropout3)?)
+            } else {
+                let x = self.norm1.forward(&x.add(&self.self_attention(x, masks)?)?)?;
+                let x = self.norm2.forward(&x.add(&cross(&x)?)?)?;
+                self.norm3.forward(&x.add(&self.feed_forward(&x, &self.dropout3)?)?)
+            }
+        })
     }
 }
 
@@ -297,9 +302,11 @@ impl TransformerEncoder {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward_with(&self, x: &Tensor, masks: Masks<'_>) -> Result<Tensor> {
-        let masks = masks.looked()?;
-        let x = self.layers.iter().try_fold(x.clone(), |x, layer| layer.forward_with(&x, masks))?;
-        self.norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))
+        seen(self, || {
+            let masks = masks.looked()?;
+            let x = self.layers.iter().try_fold(x.clone(), |x, layer| layer.forward_with(&x, masks))?;
+            self.norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))
+        })
     }
 }
 
@@ -315,9 +322,11 @@ impl TransformerDecoder {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, x: &Tensor, memory: &Tensor, masks: Masks<'_>) -> Result<Tensor> {
-        let masks = masks.looked()?;
-        let x = self.layers.iter().try_fold(x.clone(), |x, layer| layer.forward(&x, memory, masks))?;
-        self.norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))
+        seen(self, || {
+            let masks = masks.looked()?;
+            let x = self.layers.iter().try_fold(x.clone(), |x, layer| layer.forward(&x, memory, masks))?;
+            self.norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))
+        })
     }
 }
 
@@ -401,15 +410,20 @@ impl Transformer {
     /// # Errors
     /// If shapes or dtypes do not fit.
     pub fn forward(&self, src: &Tensor, tgt: &Tensor, src_masks: Masks<'_>, tgt_masks: Masks<'_>) -> Result<Tensor> {
-        let batch = if self.batch_first { 0 } else { 1 };
-        if src.dim() != tgt.dim() || (src.dim() == 3 && src.shape()[batch] != tgt.shape()[batch]) {
-            return Err(Error::shape("Transformer", format!("src {:?} and tgt {:?} must have one batch size", src.shape(), tgt.shape())));
-        }
-        for (name, t) in [("src", src), ("tgt", tgt)] {
-            if t.shape().last() != Some(&self.d_model) {
-                return Err(Error::shape("Transformer", format!("{name} must have {} features, got {:?}", self.d_model, t.shape())));
+        seen(self, || {
+            let batch = if self.batch_first { 0 } else { 1 };
+            if src.dim() != tgt.dim() || (src.dim() == 3 && src.shape()[batch] != tgt.shape()[batch]) {
+                return Err(Error::shape(
+                    "Transformer",
+                    format!("src {:?} and tgt {:?} must have one batch size", src.shape(), tgt.shape()),
+                ));
             }
-        }
-        self.decoder.forward(tgt, &self.encoder.forward_with(src, src_masks)?, tgt_masks)
+            for (name, t) in [("src", src), ("tgt", tgt)] {
+                if t.shape().last() != Some(&self.d_model) {
+                    return Err(Error::shape("Transformer", format!("{name} must have {} features, got {:?}", self.d_model, t.shape())));
+                }
+            }
+            self.decoder.forward(tgt, &self.encoder.forward_with(src, src_masks)?, tgt_masks)
+        })
     }
 }

@@ -144,7 +144,7 @@ impl Gpt {
         if begin + l > self.settings.context {
             return Err(Error::value("Gpt", format!("{} tokens are more than its {} positions", begin + l, self.settings.context)));
         }
-        let positions = self.positions.weight.tensor().narrow(0, begin as isize, l)?;
+        let positions = self.positions.weight.try_tensor()?.narrow(0, begin as isize, l)?;
         let mut x = self.tokens.forward(tokens)?.add(&positions)?;
         match caches {
             None => {

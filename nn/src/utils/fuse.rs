@@ -7,7 +7,10 @@ use crate::{Linear, Parameter};
 /// A layer into which a batch normalisation can be folded: convolutions, transposed ones, [`Linear`].
 pub trait FoldableLayer: Sized {
     /// Weight and bias.
-    fn weights(&self) -> (Tensor, Option<Tensor>);
+    ///
+    /// # Errors
+    /// If a parametrisation fails.
+    fn weights(&self) -> Result<(Tensor, Option<Tensor>)>;
     /// The same layer with these.
     ///
     /// # Errors
@@ -24,7 +27,10 @@ pub trait FoldableNorm {
     /// Running mean and variance, if they are tracked.
     fn statistics(&self) -> Option<(Tensor, Tensor)>;
     /// Scale and shift, as far as there are any, and what is added to the variance.
-    fn affine(&self) -> (Option<Tensor>, Option<Tensor>, f64);
+    ///
+    /// # Errors
+    /// If a parametrisation fails.
+    fn affine(&self) -> Result<(Option<Tensor>, Option<Tensor>, f64)>;
 }
 
 /// Weight and bias of a layer that does what a layer and a batch normalisation after it do: `torch.nn.utils.fuse_conv_bn_weights`. Outputs are counted by the first
@@ -81,7 +87,7 @@ pub fn fuse_conv_bn_weights(
 pub fn fuse_conv_bn_eval<L: FoldableLayer>(layer: &L, norm: &impl FoldableNorm) -> Result<L> {
     let (mean, var) =
         norm.statistics().ok_or_else(|| Error::value("fuse_conv_bn_eval", "the normalisation has no running statistics to fold"))?;
-    let ((weight, bias), (scale, shift, eps)) = (layer.weights(), norm.affine());
+    let ((weight, bias), (scale, shift, eps)) = (layer.weights()?, norm.affine()?);
     let (dim, groups) = layer.outputs();
     if dim == 1 && groups != 1 {
         return Err(Error::value("fuse_conv_bn_eval", format!("cannot fold into a transposed convolution of {groups} groups")));
@@ -99,7 +105,7 @@ pub fn fuse_linear_bn_eval(layer: &Linear, norm: &impl FoldableNorm) -> Result<L
 }
 
 /// The values of a layer's weights, outside of every graph.
-pub(crate) fn values(weight: &Parameter, bias: Option<&Parameter>) -> (Tensor, Option<Tensor>) {
-    let value = |p: &Parameter| p.tensor().with_trace(None);
-    (value(weight), bias.map(value))
+pub(crate) fn values(weight: &Parameter, bias: Option<&Parameter>) -> Result<(Tensor, Option<Tensor>)> {
+    let value = |p: &Parameter| -> Result<Tensor> { Ok(p.try_tensor()?.with_trace(None)) };
+    Ok((value(weight)?, bias.map(value).transpose()?))
 }

@@ -145,6 +145,9 @@ impl Tensor {
         if let Some(w) = weight.filter(|w| w.dtype() != self.dtype()) {
             return Err(Error::dtype("nll_loss", format!("weights of {} for an input of {}", w.dtype(), self.dtype())));
         }
+        if let Some(w) = weight.filter(|w| w.shape() != [self.shape()[1]]) {
+            return Err(Error::shape("nll_loss", format!("a weight of shape {:?} does not fit {} classes", w.shape(), self.shape()[1])));
+        }
         let picked = Picked::new(self, targets, weight, ignore_index)?;
         let losses = picked.of(self)?.neg()?;
         match reduction {

@@ -1,9 +1,9 @@
 //! Recurrent layers over sequences.
 
 use rushlight_backend::op::{Rnn, RnnKind, RnnLayer};
-use rushlight_backend::{Error, Result};
+use rushlight_backend::{Error, MetaRef, Op, Result};
 
-use crate::{Tensor, Tensors, apply};
+use crate::{Tensor, Tensors, apply, autocast_dtype};
 
 /// The weights of a recurrent layer, in one direction.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +30,33 @@ impl RnnWeights<'_> {
 /// # Errors
 /// If shapes or dtypes do not fit, or there is no step.
 pub fn rnn(kind: RnnKind, x: &Tensor, states: &[Tensor], w: RnnWeights<'_>, reverse: bool) -> Result<(Tensor, Vec<Tensor>)> {
+    let all = rnn_states(kind, x, states, w, reverse)?;
+    let last = if reverse { 0 } else { -1 };
+    let states = all.iter().map(|all| all.select(0, last)).collect::<Result<_>>()?;
+    all.into_iter().next().map(|y| (y, states)).ok_or_else(|| Error::value("rnn", "the operation has no result"))
+}
+
+/// As [`rnn`], the states of all steps: all h `[l, n, state]`, and of an LSTM all c `[l, n, hidden]`.
+///
+/// # Errors
+/// As `rnn`.
+pub fn rnn_states(kind: RnnKind, x: &Tensor, states: &[Tensor], w: RnnWeights<'_>, reverse: bool) -> Result<Vec<Tensor>> {
     let layer = RnnLayer { kind, reverse, bias: w.bias.is_some(), projection: w.projection.is_some() };
     let inputs = std::iter::once(x).chain(states).chain([w.input, w.state]).chain(w.bias.into_iter().flatten()).chain(w.projection);
-    let results = apply(Rnn::Forward(layer), inputs)?;
-    let last = if reverse { 0 } else { -1 };
-    let states = results[..kind.states()].iter().map(|all| all.select(0, last)).collect::<Result<_>>()?;
-    results.into_iter().next().map(|y| (y, states)).ok_or_else(|| Error::value("rnn", "the operation has no result"))
+    let mut results = if autocast_dtype().is_some() && (kind == RnnKind::Gru || layer.projection) {
+        in_region(layer, &inputs.collect::<Vec<_>>())?
+    } else {
+        apply(Rnn::Forward(layer), inputs)?
+    };
+    results.truncate(kind.states());
+    Ok(results.into_vec())
+}
+
+/// A layer whose state stays wide in a region of mixed precision while its products are narrow, as in PyTorch, where these kinds have no kernel for the sequence.
+fn in_region(layer: RnnLayer, inputs: &[&Tensor]) -> Result<Tensors> {
+    let metas: Vec<MetaRef<'_>> = inputs.iter().map(|t| MetaRef { dtype: inputs[0].dtype(), ..t.meta() }).collect();
+    Op::from(Rnn::Forward(layer)).infer(&metas)?;
+    forward(&layer, &parts(&layer, inputs)?)
 }
 
 /// One step of a recurrent layer: from x `[n, input]` and the states `[n, ..]` the new states.
