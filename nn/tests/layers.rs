@@ -253,6 +253,16 @@ fn packed_sequences() -> Result<()> {
         close(a, &b)?;
     }
 
+    // PyTorch's numbers, with dropout drawn over the steps as they are packed.
+    let gru = seeded(3, || GRU::builder(3, 4).num_layers(2).bidirectional(true).dropout(0.5).build())?;
+    let waves = |n: usize| Tensor::arange(0, 3 * n as i64, 1, DType::F32)?.reshape([n, 3])?.sin();
+    let packed_waves = pack_sequence(&[waves(2)?, waves(5)?, waves(1)?, waves(4)?], false)?;
+    let (y, h) = seeded(5, || gru.forward_packed(&packed_waves, None))?;
+    assert!((values(y.data()).iter().sum::<f64>() + 3.874045791104436).abs() < 1e-5);
+    assert!((values(&h).iter().sum::<f64>() + 0.6156648863106966).abs() < 1e-5);
+    let wanted = [0.004235381260514259, 0.04643682390451431, -0.2599228024482727, -0.062466006726026535];
+    assert!(values(&h.select(0, 2)?.select(0, 3)?).iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6));
+
     // Padded, and back; PyTorch's layout of the steps.
     let (padded, lengths) = pad_packed_sequence(&packed, false, -1.0, Some(6))?;
     assert_eq!((padded.shape(), &lengths[..]), (&[6, 4, 3][..], &[2, 5, 1, 4][..]));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rushlight_autograd::Autograd;
-use rushlight_nn::utils::parametrizations::{SpectralNormOptions, spectral_norm, weight_norm};
+use rushlight_nn::utils::parametrizations::{OrthogonalMap, SpectralNormOptions, orthogonal, spectral_norm, weight_norm};
 use rushlight_nn::utils::parametrize::{Parametrization, is_parametrized, register_parametrization, remove_parametrizations};
 use rushlight_nn::utils::prune::{self, Amount};
 use rushlight_nn::utils::{fuse_conv_bn_eval, fuse_linear_bn_eval};
@@ -301,6 +301,120 @@ fn spectral_norm_is_pytorchs() -> Result<()> {
 }
 
 /// The masks are PyTorch's for this seed.
+/// A map, inputs and outputs of a linear layer, and what PyTorch has: first values of the weight at the beginning and with another original, last ones of its gradient.
+type Orthogonal = (OrthogonalMap, [usize; 2], [f64; 3], [f64; 3], [f64; 3]);
+const ORTHOGONAL: [Orthogonal; 9] = [
+    (
+        OrthogonalMap::MatrixExp,
+        [3, 3],
+        [-0.645274863848, 0.751666698624, -0.136446048917],
+        [-0.59390589174, 0.731325272938, -0.335319455026],
+        [-0.051781125684, 0.483072075573, 0.0],
+    ),
+    (
+        OrthogonalMap::Cayley,
+        [3, 3],
+        [-0.645274863848, 0.751666698624, -0.136446048917],
+        [-0.594138747614, 0.731486448588, -0.33455451591],
+        [-0.049330078578, 0.476183982663, 0.0],
+    ),
+    (
+        OrthogonalMap::Householder,
+        [3, 3],
+        [-0.645274863848, 0.751666698624, -0.136446048917],
+        [-0.548229248954, 0.652463149897, -0.523198364502],
+        [0.310990813485, 0.66593066428, 0.0],
+    ),
+    (
+        OrthogonalMap::MatrixExp,
+        [4, 2],
+        [-0.562040929012, 0.703847328712, 0.313380857733],
+        [-0.522737591018, 0.842786592532, 0.127591700439],
+        [0.0, -0.720625599757, 0.290858348459],
+    ),
+    (
+        OrthogonalMap::Cayley,
+        [4, 2],
+        [-0.562040929012, 0.703847328712, 0.313380857733],
+        [-0.523108698799, 0.842081024459, 0.130199553938],
+        [0.0, -0.70744189026, 0.287212898779],
+    ),
+    (
+        OrthogonalMap::Householder,
+        [4, 2],
+        [-0.562040929012, 0.703847328712, 0.313380857733],
+        [-0.411126840936, 0.879502366591, -0.093077502263],
+        [0.0, -2.258610455758, 0.739418735246],
+    ),
+    (
+        OrthogonalMap::MatrixExp,
+        [2, 4],
+        [-0.633895542738, 0.592051058344, 0.353445307348],
+        [-0.436520081242, 0.603277075099, 0.161370067473],
+        [-0.675831473248, 0.294442394919, -0.187239521189],
+    ),
+    (
+        OrthogonalMap::Cayley,
+        [2, 4],
+        [-0.633895542738, 0.592051058344, 0.353445307348],
+        [-0.439614856769, 0.603213767809, 0.16543872528],
+        [-0.62883958751, 0.292205850038, -0.203852401347],
+    ),
+    (
+        OrthogonalMap::Householder,
+        [2, 4],
+        [-0.633895542738, 0.592051058344, 0.353445307348],
+        [-0.146831555548, 0.498648313154, 0.040069434475],
+        [-1.52702186542, 1.089149725055, -0.930323752203],
+    ),
+];
+
+#[test]
+fn orthogonal_weights_are_pytorchs() -> Result<()> {
+    let _alone = alone();
+    for (map, [inputs, outputs], start, changed, gradient) in ORTHOGONAL {
+        manual_seed(11);
+        let layer = Linear::builder(inputs, outputs).dtype(DType::F64).build()?;
+        orthogonal(&layer.weight, Some(map), true)?;
+        assert_eq!(keys(&layer), ["bias", "parametrizations.weight.original", "parametrizations.weight.0.base"]);
+        let firsts = |x: &Tensor| x.detach().reshape(-1)?.narrow(0, 0, 3);
+        close(&firsts(&layer.weight.tensor())?, &start, 1e-11);
+        let x = layer.get_parameter("parametrizations.weight.original").unwrap();
+        let numbers = Tensor::arange(0, (inputs * outputs) as i64, 1, DType::F64)?.reshape([outputs, inputs])?;
+        let mut new = x.tensor().detach().add(&numbers.sin()?.mul(0.3)?)?;
+        if map == OrthogonalMap::Householder {
+            let diagonal = Tensor::eye(outputs, inputs, DType::F64)?;
+            new = new.mul(&diagonal.neg()?.add(1.0)?)?.sub(&diagonal)?;
+        }
+        x.set(&new)?;
+        let w = layer.weight.tensor();
+        close(&firsts(&w)?, &changed, 1e-11);
+        w.mul(&numbers.cos()?)?.sum()?.backward()?;
+        let all = x.grad().unwrap().reshape(-1)?;
+        close(&all.narrow(0, all.numel() as isize - 3, 3)?, &gradient, 1e-11);
+        // What is set is what it then is: an orthogonal matrix to the bit or nearly so, of others the nearest by QR.
+        layer.weight.set(&w.detach())?;
+        close(&layer.weight.tensor().detach(), &values(&w.detach()), 1e-12);
+    }
+    manual_seed(11);
+    let layer = Linear::builder(3, 3).dtype(DType::F64).build()?;
+    orthogonal(&layer.weight, Some(OrthogonalMap::Householder), false)?;
+    let w = layer.weight.tensor().detach();
+    close(&w.reshape(-1)?.narrow(0, 0, 4)?, &[-0.6452748638481438, 0.7516666986242926, -0.13644604891683756, 0.34538572315823285], 1e-12);
+    layer.weight.set(&w)?;
+    close(&layer.weight.tensor().detach(), &values(&w), 1e-12);
+    manual_seed(11);
+    let layer = Linear::builder(3, 5).dtype(DType::F64).build()?;
+    orthogonal(&layer.weight, None, false)?;
+    let w = layer.weight.tensor().detach();
+    close(&w.reshape(-1)?.narrow(0, 0, 4)?, &[-0.5824610697458785, 0.49376418312672077, -0.5564224068519422, 0.31176441088373374], 1e-12);
+    let layer = Linear::new(3, 3)?;
+    orthogonal(&layer.weight, None, false)?;
+    assert!(layer.weight.set(&Tensor::eye(3, None, ())?).is_err(), "the exponential has no inverse here");
+    assert!(orthogonal(layer.bias.as_ref().unwrap(), None, true).is_err());
+    Ok(())
+}
+
 #[test]
 fn pruning_is_pytorchs() -> Result<()> {
     let _alone = alone();

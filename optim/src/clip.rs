@@ -10,20 +10,47 @@ use rushlight_tensor::{Error, Result, Tensor};
 /// # Errors
 /// If the gradients are on different devices.
 pub fn clip_grad_norm_(params: &[Parameter], max_norm: f64, norm_type: f64) -> Result<Tensor> {
-    let grads: Vec<(&Parameter, Tensor)> = params.iter().filter_map(|p| Some((p, p.grad()?.with_trace(None)))).collect();
-    if grads.is_empty() {
+    let grads: Vec<Tensor> = params.iter().filter_map(Parameter::grad).collect();
+    let total = get_total_norm(&grads, norm_type, false)?;
+    clip_grads_with_norm_(params, max_norm, &total)?;
+    Ok(total)
+}
+
+/// The norm of all tensors together, as one vector, a 0-d tensor: `torch.nn.utils.get_total_norm`. Zero if there are none.
+///
+/// # Errors
+/// If they are on different devices, or with `error_if_nonfinite` the norm is infinite or NaN.
+pub fn get_total_norm(tensors: &[Tensor], norm_type: f64, error_if_nonfinite: bool) -> Result<Tensor> {
+    if tensors.is_empty() {
         return Tensor::zeros((), ());
     }
-    let magnitudes = |g: &Tensor| if g.dtype().is_complex() { g.abs() } else { Ok(g.clone()) };
-    let norms = grads.iter().map(|(_, g)| norm(&magnitudes(g)?.reshape(-1)?, norm_type)).collect::<Result<Vec<_>>>()?;
-    let total = norm(&Tensor::stack(&norms, 0)?, norm_type)?;
-    let factor = (max_norm / (total.to_f64()? + 1e-6)).min(1.0);
-    if factor < 1.0 || factor.is_nan() {
-        for (p, g) in grads {
-            p.set_grad(Some(g.mul(factor)?))?;
-        }
+    let magnitudes = |t: &Tensor| if t.dtype().is_complex() { t.abs() } else { Ok(t.clone()) };
+    let one = |t: &Tensor| norm(&magnitudes(&t.with_trace(None))?.reshape(-1)?, norm_type);
+    let total = norm(&Tensor::stack(&tensors.iter().map(one).collect::<Result<Vec<_>>>()?, 0)?, norm_type)?;
+    if error_if_nonfinite && !total.to_f64()?.is_finite() {
+        return Err(Error::value(
+            "get_total_norm",
+            format!("the norm of order {norm_type} is {}, so gradients cannot be clipped", total.to_f64()?),
+        ));
     }
     Ok(total)
+}
+
+/// Scales the gradients of all parameters by `min(1, max_norm / (norm + 1e-6))`, for a norm from [`get_total_norm`]: `torch.nn.utils.clip_grads_with_norm_`.
+///
+/// # Errors
+/// If the norm is not one number.
+pub fn clip_grads_with_norm_(params: &[Parameter], max_norm: f64, total_norm: &Tensor) -> Result<()> {
+    let factor = max_norm / (total_norm.to_f64()? + 1e-6);
+    // A norm that is NaN makes all gradients so, as in PyTorch.
+    if !(factor >= 1.0) {
+        for p in params {
+            if let Some(g) = p.grad() {
+                p.set_grad(Some(g.with_trace(None).mul(factor)?))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The p-norm of a vector.

@@ -47,7 +47,7 @@ pub use adam::{Adam, AdamBuilder, AdamOptions, AdamW};
 pub use adamax::{Adamax, AdamaxBuilder, AdamaxOptions};
 pub use asgd::{ASGD, AsgdBuilder, AsgdOptions};
 pub use averaged::{AveragedModel, Averaging, update_bn};
-pub use clip::{clip_grad_norm_, clip_grad_value_, parameters_to_vector, vector_to_parameters};
+pub use clip::{clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm, parameters_to_vector, vector_to_parameters};
 pub use group::Group;
 pub use lbfgs::{LBFGS, LbfgsBuilder, LineSearch};
 pub use muon::{AdjustLr, Muon, MuonBuilder, MuonOptions};

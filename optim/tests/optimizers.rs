@@ -6,7 +6,7 @@ use rushlight_nn::{Linear, Module, Parameter};
 use rushlight_optim::sched::{CosineAnnealingLR, LinearLR, ReduceLROnPlateau, Schedule, Scheduler, SequentialLR};
 use rushlight_optim::{
     ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, LBFGS, LineSearch, NAdam, Optimizer, RAdam, RMSprop, Rprop, SGD, SgdOptions,
-    clip_grad_norm_, clip_grad_value_, parameters_to_vector, vector_to_parameters,
+    clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm, parameters_to_vector, vector_to_parameters,
 };
 use rushlight_tensor::{Result, Tensor};
 
@@ -187,6 +187,20 @@ fn complex_parameters() -> Result<()> {
     p.set_grad(Some(Tensor::new([[3.0f64, 4.0], [0.0, 12.0]])?.view_as_complex()?))?;
     assert_eq!(clip_grad_norm_(std::slice::from_ref(&p), 1.0, 2.0)?.to_f64()?, 13.0);
     assert!((p.grad().unwrap().abs()?.sum()?.to_f64()? - 17.0 / 13.0).abs() < 1e-6);
+    // A norm that is no number makes all gradients so.
+    let q = Parameter::new(Tensor::ones(2, ())?)?;
+    q.set_grad(Some(Tensor::new([f32::NAN, 1.0])?))?;
+    clip_grad_norm_(std::slice::from_ref(&q), 1.0, 2.0)?;
+    assert!(q.grad().unwrap().to_vec::<f32>()?[1].is_nan());
+    // In two steps, with a look at the norm in between.
+    p.set_grad(Some(Tensor::new([[f64::INFINITY, 4.0], [0.0, 12.0]])?.view_as_complex()?))?;
+    assert!(get_total_norm(&[p.grad().unwrap()], 2.0, true).unwrap_err().to_string().contains("inf"));
+    p.set_grad(Some(Tensor::new([[3.0f64, 4.0], [0.0, 12.0]])?.view_as_complex()?))?;
+    let norm = get_total_norm(&[p.grad().unwrap()], 2.0, true)?;
+    clip_grads_with_norm_(std::slice::from_ref(&p), 26.0, &norm)?;
+    assert_eq!(p.grad().unwrap().abs()?.sum()?.to_f64()?, 17.0);
+    clip_grads_with_norm_(std::slice::from_ref(&p), 6.5, &norm)?;
+    assert!((p.grad().unwrap().abs()?.sum()?.to_f64()? - 8.5).abs() < 1e-6);
     recorded(|p| Ok(Box::new(Rprop::new(p, 0.1).build()?)), [0.636, 2.364, -0.55, 0.2])?;
     recorded(
         |p| Ok(Box::new(Adagrad::new(p, 0.1).initial_accumulator_value(0.5).build()?)),

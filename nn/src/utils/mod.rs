@@ -5,6 +5,7 @@
 
 mod derived;
 mod fuse;
+mod orthogonal;
 pub mod parametrizations;
 pub mod parametrize;
 pub mod prune;

@@ -3,6 +3,7 @@
 use rushlight_autograd::no_grad;
 use rushlight_tensor::{Error, Result, Tensor};
 
+pub use super::orthogonal::{OrthogonalMap, orthogonal};
 use super::parametrize::{Parametrization, register_parametrization};
 use crate::{Buffer, Mode, Module, Parameter};
 
