@@ -2,9 +2,9 @@
 //!
 //! The recorded cases only lend their arguments here; what is compared is ours alone, in f64 and along one direction u, for s(x) = `<c, op(x)>` with the
 //! recorded cotangents c: the gradient's `<g, u>`, forward mode's tangent, and central differences of s; then u' H u by forward over reverse, by reverse over
-//! forward, and by central differences of `<g, u>`.
+//! forward, and by central differences of `<g, u>`. At last all of it for two points at once, by `vmap`, against one after the other.
 
-use rushlight_autograd::{grad, jvp};
+use rushlight_autograd::{Randomness, grad, jvp, vmap_with};
 use rushlight_tensor::{DType, Error, Result, Tensor};
 
 use crate::families::{Context, derivatives, ops};
@@ -149,7 +149,34 @@ impl<'a> Function<'a> {
         {
             return Ok(Verdict::Off(why));
         }
+        match self.over_samples(&u) {
+            Ok(None) => {}
+            Ok(Some(why)) => return Ok(Verdict::Off(why)),
+            // Samples have none in common, and are refused.
+            Err(e) if e.to_string().contains("running statistics") => {}
+            Err(e) => return Err(e),
+        }
         Ok(Verdict::Holds { first: first.is_some(), second: second.is_some() })
+    }
+
+    /// Two points at once, by `vmap`, against one after the other: values and slopes.
+    fn over_samples(&self, u: &[Tensor]) -> Result<Option<String>> {
+        let other = self.points.iter().zip(u).map(|(x, u)| x.add(&u.mul(1e-3)?)).collect::<Result<Vec<_>>>()?;
+        // A point beside the edge of the domain may be refused.
+        let points = if self.at(&other).is_ok() { [&self.points, &other] } else { [&self.points, &self.points] };
+        let both = points[0].iter().zip(points[1]).map(|(a, b)| Tensor::stack(&[a, b], 0)).collect::<Result<Vec<_>>>()?;
+        let (both, dims) = (both.iter().collect::<Vec<_>>(), vec![Some(0); both.len()]);
+        let f = |x: &[Tensor]| Ok((self.at(x)?, self.slope(x, u)?));
+        let (values, slopes) = vmap_with(f, &both, &dims, &[Some(0)], Randomness::Same)?;
+        for (i, x) in points.into_iter().enumerate() {
+            for (what, got, wanted) in [("values", &values, self.at(x)?), ("slopes", &slopes, self.slope(x, u)?)] {
+                let (got, wanted) = (got.select(0, i as isize)?.item::<f64>()?, wanted.item::<f64>()?);
+                if let Some(why) = differ("of vmap and of a call for each", got, wanted, 1e-8) {
+                    return Ok(Some(format!("{what} {why}")));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 

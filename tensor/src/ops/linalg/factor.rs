@@ -46,7 +46,7 @@ pub fn cholesky_ex(a: &Tensor, upper: bool) -> Result<(Tensor, Tensor)> {
 /// If the tensor has no matrices.
 pub fn lu_factor(a: &Tensor, pivot: bool) -> Result<(Tensor, Tensor)> {
     let (lu, pivots, info) = lu_factor_ex(a, pivot)?;
-    let info = info.reshape(-1)?.to_vec::<i32>()?;
+    let info = info.all_values().to_vec::<i32>()?;
     if let Some((i, zero)) = info.iter().enumerate().find(|(_, n)| **n > 0) {
         return Err(Error::value("linalg.lu_factor", format!("pivot {zero} of matrix {i} is 0, so that no system can be solved")));
     }

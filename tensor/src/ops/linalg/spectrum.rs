@@ -175,7 +175,7 @@ pub fn lstsq(a: &Tensor, b: &Tensor, rcond: Option<f64>, driver: LstSqDriver) ->
     let x = pinv(&a, tolerance, false)?.matmul(&columns)?;
     let nothing = |dtype: DType| Tensor::zeros(0, (dtype, a.device()));
     let ranks = matrix_rank(&a, tolerance, false)?;
-    let full = ranks.to_vec::<i64>()?.iter().all(|&r| r == n as i64);
+    let full = ranks.all_values().to_vec::<i64>()?.iter().all(|&r| r == n as i64);
     let residuals = match m > n && full && driver != LstSqDriver::Gelsy {
         true => a.matmul(&x)?.sub(&columns)?.abs()?.square()?.sum_dim(-2, false)?,
         false => nothing(a.dtype().to_real())?,
