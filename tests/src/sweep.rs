@@ -2,9 +2,10 @@
 //!
 //! The recorded cases only lend their arguments here; what is compared is ours alone, in f64 and along one direction u, for s(x) = `<c, op(x)>` with the
 //! recorded cotangents c: the gradient's `<g, u>`, forward mode's tangent, and central differences of s; then u' H u by forward over reverse, by reverse over
-//! forward, and by central differences of `<g, u>`. At last all of it for two points at once, by `vmap`, against one after the other.
+//! forward, and by central differences of `<g, u>`. Then the linear map against forward mode, captured graphs
+//! against what they were captured from, and two points at once, by `vmap`, against one after the other.
 
-use rushlight_autograd::{Randomness, grad, jvp, vmap_with};
+use rushlight_autograd::{Randomness, capture, grad, jvp, linearize, vmap_with};
 use rushlight_tensor::{DType, Error, Result, Tensor};
 
 use crate::families::{Context, derivatives, ops};
@@ -149,6 +150,13 @@ impl<'a> Function<'a> {
         {
             return Ok(Verdict::Off(why));
         }
+        let (_, linear) = linearize(|x: &[Tensor]| self.at(x), &self.points[..])?;
+        if let Some(why) = differ("the linear map and forward mode", linear.call(&u[..])?.item::<f64>()?, tangent, 1e-8) {
+            return Ok(Verdict::Off(why));
+        }
+        if let Some(why) = self.as_graph(&u)? {
+            return Ok(Verdict::Off(why));
+        }
         match self.over_samples(&u) {
             Ok(None) => {}
             Ok(Some(why)) => return Ok(Verdict::Off(why)),
@@ -157,6 +165,21 @@ impl<'a> Function<'a> {
             Err(e) => return Err(e),
         }
         Ok(Verdict::Holds { first: first.is_some(), second: second.is_some() })
+    }
+
+    /// What was captured, with its derivatives in both modes, against what it was captured from.
+    fn as_graph(&self, u: &[Tensor]) -> Result<Option<String>> {
+        let f = |x: &[Tensor]| Ok((self.slope(x, u)?, jvp(|x: &[Tensor]| self.at(x), x, u)?));
+        let names: Vec<String> = (0..self.points.len()).map(|i| format!("x{i}")).collect();
+        let graph = capture(f, &names.iter().map(String::as_str).zip(&self.points).collect::<Vec<_>>())?;
+        let got = graph.run(&self.points.iter().collect::<Vec<_>>())?;
+        let (slope, (value, tangent)) = f(&self.points)?;
+        for (got, wanted) in got.iter().zip([slope, value, tangent]) {
+            if let Some(why) = differ("a captured graph and its function", got.item::<f64>()?, wanted.item::<f64>()?, 1e-8) {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
     }
 
     /// Two points at once, by `vmap`, against one after the other: values and slopes.
