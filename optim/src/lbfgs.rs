@@ -207,7 +207,7 @@ impl Optimizer for LBFGS {
         if largest(&gradient)? <= self.o.tolerance_grad {
             return Ok(first);
         }
-        let most = self.o.max_eval.unwrap_or(self.o.max_iter * 5 / 4);
+        let most = self.o.max_eval.unwrap_or(self.o.max_iter.saturating_mul(5) / 4);
         for round in 1..=self.o.max_iter {
             self.iterations += 1;
             let direction = self.direction(&gradient)?;
@@ -295,7 +295,7 @@ impl Optimizer for LBFGS {
         let mut group = vec![
             ("lr", o.lr.into()),
             ("max_iter", o.max_iter.into()),
-            ("max_eval", o.max_eval.unwrap_or(o.max_iter * 5 / 4).into()),
+            ("max_eval", o.max_eval.unwrap_or(o.max_iter.saturating_mul(5) / 4).into()),
             ("tolerance_grad", o.tolerance_grad.into()),
             ("tolerance_change", o.tolerance_change.into()),
             ("history_size", o.history_size.into()),

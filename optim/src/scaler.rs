@@ -6,6 +6,7 @@ use rushlight_nn::checkpoint::Value;
 use rushlight_tensor::{DType, Error, Result, Tensor};
 
 use crate::Optimizer;
+use crate::state::MOST_STEPS;
 
 /// How far an optimizer has come between two updates of the scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,7 +245,7 @@ impl GradScaler {
         }
         let wrong = |key: &str| Error::value("GradScaler", format!("load_state_dict: `{key}` is missing or no number"));
         let float = |key: &str| state.get(key).and_then(Value::as_float).ok_or_else(|| wrong(key));
-        let int = |key: &str| state.get(key).and_then(Value::as_int).ok_or_else(|| wrong(key));
+        let int = |key: &str| state.get(key).and_then(Value::as_int).filter(|n| n.unsigned_abs() <= MOST_STEPS).ok_or_else(|| wrong(key));
         let (scale, growth, backoff) = (float("scale")?, float("growth_factor")?, float("backoff_factor")?);
         (self.growth_interval, self.tracker) = (int("growth_interval")?, int("_growth_tracker")?);
         (self.scale, self.growth_factor, self.backoff_factor) = (scale, growth, backoff);

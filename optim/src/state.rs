@@ -6,6 +6,9 @@ use rushlight_tensor::{DType, Error, Result, Tensor, default_dtype};
 use crate::group::{Group, State};
 use crate::options::Rule;
 
+/// More steps than anybody takes: floats still count by ones there.
+pub(crate) const MOST_STEPS: u64 = 1 << 53;
+
 /// A number as PyTorch keeps it: a 0-d tensor.
 pub(crate) fn number(x: f64, dtype: DType) -> Result<Value> {
     Ok(Value::Tensor(Tensor::full((), x, dtype)?))
@@ -84,7 +87,11 @@ fn one<O: Rule>(saved: &Value, shape: &[usize], dtype: DType, device: rushlight_
         let name = name.as_str().unwrap_or_default();
         let scalar = |value: &Value| value.as_float().ok_or_else(|| format!("`{name}` is {}", value.kind()));
         if name == "step" {
-            state.step = scalar(value)? as u64;
+            let step = scalar(value)?;
+            if !(0.0..=MOST_STEPS as f64).contains(&step) {
+                return Err(format!("a number of steps that is {step}"));
+            }
+            state.step = step as u64;
         } else if let Some(name) = O::SCALARS.iter().find(|n| **n == name) {
             state.set_scalar(name, scalar(value)?);
         } else if let (Some(name), Value::Tensor(t)) = (O::STATES.iter().find(|n| **n == name), value) {

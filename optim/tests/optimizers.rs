@@ -207,3 +207,38 @@ fn complex_parameters() -> Result<()> {
         [0.7912538016290962, 2.1639864654043905, -0.46172423195966084, 0.3109300086437537],
     )
 }
+
+/// States that were written to do harm: what is counted on must not overflow.
+#[test]
+fn numbers_of_steps_beyond_reason_are_refused() -> Result<()> {
+    fn with(state: &Value, key: &str, number: f64) -> Value {
+        match state {
+            Value::Dict(entries) => {
+                let one = |(k, v): &(Value, Value)| {
+                    (k.clone(), if k.as_str() == Some(key) { Value::Float(number) } else { with(v, key, number) })
+                };
+                Value::Dict(entries.iter().map(one).collect())
+            }
+            other => other.clone(),
+        }
+    }
+    let params = start()?;
+    let mut optimizer = Adam::new(params.clone(), 0.1).build()?;
+    steps(&mut optimizer, &params, 1)?;
+    for number in [-1.0, 1e30, f64::NAN, f64::INFINITY] {
+        assert!(optimizer.load_state_dict(&with(&optimizer.state_dict()?, "step", number)).is_err(), "{number}");
+    }
+    let mut schedule = LinearLR::new().on(&mut optimizer)?;
+    let Value::Dict(mut state) = schedule.state_dict() else { panic!("a dict") };
+    for number in [i64::MAX, i64::MIN] {
+        state.iter_mut().filter(|(k, _)| k.as_str() == Some("last_epoch")).for_each(|(_, v)| *v = Value::Int(number));
+        assert!(schedule.load_state_dict(&Value::Dict(state.clone())).is_err());
+    }
+    let mut cosine = CosineAnnealingLR::new(i64::MAX).on(&mut optimizer)?;
+    cosine.step(&mut optimizer)?;
+    let mut lbfgs = LBFGS::new(params.clone(), 0.1).max_iter(usize::MAX).max_eval(2).build()?;
+    lbfgs.step_with(&mut || loss(&params))?;
+    // A plateau that has seen nothing is saved as PyTorch begins.
+    assert_eq!(ReduceLROnPlateau::new().state_dict().get("best").and_then(Value::as_float), Some(f64::INFINITY));
+    Ok(())
+}

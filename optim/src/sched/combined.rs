@@ -3,7 +3,7 @@
 use rushlight_nn::checkpoint::Value;
 use rushlight_tensor::{Error, Result};
 
-use super::{Scheduler, entry};
+use super::{Scheduler, count, entry};
 use crate::Optimizer;
 
 fn save(schedulers: &[Box<dyn Scheduler>]) -> Value {
@@ -77,7 +77,7 @@ impl Scheduler for SequentialLR {
     }
 
     fn load_state_dict(&mut self, state: &Value) -> Result<()> {
-        let epoch = entry("SequentialLR", state, "last_epoch", Value::as_int)?;
+        let epoch = entry("SequentialLR", state, "last_epoch", count)?;
         load("SequentialLR", &mut self.schedulers, state)?;
         self.epoch = epoch;
         Ok(())

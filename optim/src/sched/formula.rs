@@ -3,7 +3,7 @@
 use rushlight_nn::checkpoint::Value;
 use rushlight_tensor::Result;
 
-use super::{Scheduler, check_groups, entry, floats, initial_lrs};
+use super::{Scheduler, check_groups, count, entry, floats, initial_lrs};
 use crate::{Optimizer, Rate};
 
 /// A schedule that sets the rates by a formula.
@@ -135,7 +135,7 @@ impl<S: Schedule> Scheduler for Running<S> {
 
     fn load_state_dict(&mut self, state: &Value) -> Result<()> {
         let base = entry(S::NAME, state, "base_lrs", floats)?;
-        let epoch = entry(S::NAME, state, "last_epoch", Value::as_int)?;
+        let epoch = entry(S::NAME, state, "last_epoch", count)?;
         self.last = entry(S::NAME, state, "_last_lr", floats)?;
         (self.base, self.epoch) = (base, epoch);
         Ok(())

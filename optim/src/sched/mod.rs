@@ -112,6 +112,11 @@ fn entry<T>(name: &'static str, state: &Value, key: &str, get: impl Fn(&Value) -
     get(found).ok_or_else(|| Error::value(name, format!("load_state_dict: `{key}` is {}", found.kind())))
 }
 
+/// A number of steps, from which it can be counted on.
+fn count(value: &Value) -> Option<i64> {
+    value.as_int().filter(|n| n.unsigned_abs() <= crate::state::MOST_STEPS)
+}
+
 /// Floats in a list.
 fn floats(value: &Value) -> Option<Vec<f64>> {
     value.as_list()?.iter().map(Value::as_float).collect()

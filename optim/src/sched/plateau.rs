@@ -4,7 +4,7 @@ use rushlight_nn::checkpoint::Value;
 use rushlight_tensor::{Error, Result};
 
 use super::cyclic::for_groups;
-use super::entry;
+use super::{count, entry};
 use crate::Optimizer;
 
 /// What is better.
@@ -101,16 +101,22 @@ impl ReduceLROnPlateau {
         eps: f64;
     }
 
-    fn better(&self, value: f64) -> bool {
-        // Before the first step nothing is the best.
-        if self.best.is_nan() {
-            return !value.is_nan();
+    /// The best value; before the first step the worst that there is, as in PyTorch.
+    fn best(&self) -> f64 {
+        match self.mode {
+            _ if !self.best.is_nan() => self.best,
+            PlateauMode::Min => f64::INFINITY,
+            PlateauMode::Max => f64::NEG_INFINITY,
         }
+    }
+
+    fn better(&self, value: f64) -> bool {
+        let best = self.best();
         match (self.mode, self.threshold_mode) {
-            (PlateauMode::Min, ThresholdMode::Rel) => value < self.best * (1.0 - self.threshold),
-            (PlateauMode::Min, ThresholdMode::Abs) => value < self.best - self.threshold,
-            (PlateauMode::Max, ThresholdMode::Rel) => value > self.best * (self.threshold + 1.0),
-            (PlateauMode::Max, ThresholdMode::Abs) => value > self.best + self.threshold,
+            (PlateauMode::Min, ThresholdMode::Rel) => value < best * (1.0 - self.threshold),
+            (PlateauMode::Min, ThresholdMode::Abs) => value < best - self.threshold,
+            (PlateauMode::Max, ThresholdMode::Rel) => value > best * (self.threshold + 1.0),
+            (PlateauMode::Max, ThresholdMode::Abs) => value > best + self.threshold,
         }
     }
 
@@ -151,9 +157,8 @@ impl ReduceLROnPlateau {
 
     /// The state, in the form of PyTorch's `state_dict`.
     pub fn state_dict(&self) -> Value {
-        let worst = if self.mode == PlateauMode::Min { f64::INFINITY } else { f64::NEG_INFINITY };
         Value::dict([
-            ("best", if self.best.is_nan() { worst } else { self.best }.into()),
+            ("best", self.best().into()),
             ("num_bad_epochs", self.bad.into()),
             ("cooldown_counter", self.cooling.into()),
             ("last_epoch", self.epoch.into()),
@@ -166,8 +171,8 @@ impl ReduceLROnPlateau {
     /// If an entry is missing or of the wrong type; nothing is changed then.
     pub fn load_state_dict(&mut self, state: &Value) -> Result<()> {
         let best = entry(NAME, state, "best", Value::as_float)?;
-        let (bad, cooling) = (entry(NAME, state, "num_bad_epochs", Value::as_int)?, entry(NAME, state, "cooldown_counter", Value::as_int)?);
-        self.epoch = entry(NAME, state, "last_epoch", Value::as_int)?;
+        let (bad, cooling) = (entry(NAME, state, "num_bad_epochs", count)?, entry(NAME, state, "cooldown_counter", count)?);
+        self.epoch = entry(NAME, state, "last_epoch", count)?;
         (self.best, self.bad, self.cooling) = (best, bad, cooling);
         Ok(())
     }

@@ -6,7 +6,7 @@ use rushlight_nn::checkpoint::Value;
 use rushlight_tensor::{Error, Result};
 
 use super::simple::schedules;
-use super::{Scheduler, check_groups, entry, floats, initial_lrs};
+use super::{Scheduler, check_groups, count, entry, floats, initial_lrs};
 use crate::Optimizer;
 
 schedules! {
@@ -118,7 +118,7 @@ impl Scheduler for WarmRestarts {
 
     fn load_state_dict(&mut self, state: &Value) -> Result<()> {
         let (base, last) = (entry(NAME, state, "base_lrs", floats)?, entry(NAME, state, "_last_lr", floats)?);
-        let epoch = entry(NAME, state, "last_epoch", Value::as_int)?;
+        let epoch = entry(NAME, state, "last_epoch", count)?;
         let at = entry(NAME, state, "T_cur", Value::as_float)?;
         self.period = entry(NAME, state, "T_i", Value::as_float)?;
         (self.base, self.last, self.epoch, self.at) = (base, last, epoch, at);

@@ -230,7 +230,7 @@ impl Schedule for CosineAnnealingLR {
 
     fn lr(&self, epoch: i64, _: usize, current: f64, initial: f64) -> Result<f64> {
         let (t, top) = (self.t_max as f64, self.t_max);
-        if (epoch - 1 - top) % (2 * top) == 0 {
+        if (epoch - 1 - top) % top.saturating_mul(2) == 0 {
             return Ok(current + (initial - self.eta_min) * (1.0 - (PI / t).cos()) / 2.0);
         }
         let height = |e: i64| 1.0 + (PI * e as f64 / t).cos();
