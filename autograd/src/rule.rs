@@ -31,7 +31,7 @@ pub enum Kind {
     NotDifferentiable,
 }
 
-/// Which inputs and outputs `vjp` reads: bit i for the i-th.
+/// Which inputs and outputs `vjp` reads: bit i for the i-th, the last bit for all from there on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saves {
     /// The inputs.

@@ -83,6 +83,32 @@ fn several_inputs_and_results() -> Result<()> {
     Ok(())
 }
 
+/// The product of the first and the last of many.
+struct Ends;
+
+impl Function for Ends {
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensors> {
+        Ok(Tensors::from_iter([x[0].mul(x[x.len() - 1])?]))
+    }
+
+    fn vjp(&self, ctx: &Ctx<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
+        let last = ctx.input_count() - 1;
+        let g = |other: usize| grads[0].as_ref().map(|g| g.mul(ctx.input(other)?)).transpose();
+        let mut all: Grads = (0..=last).map(|_| None).collect();
+        (all[0], all[last]) = (g(last)?, g(0)?);
+        Ok(all)
+    }
+}
+
+#[test]
+fn more_inputs_than_a_mask_has_bits() -> Result<()> {
+    let x: Vec<Tensor> = (0..100).map(|i| of(&[f64::from(i) + 2.0])).collect();
+    let f = |x: &[Tensor]| call(Ends, &x.iter().collect::<Vec<_>>())?[0].sum();
+    let g = grad(f, &x)?;
+    assert_eq!((values(&g[0]), values(&g[50]), values(&g[99])), (vec![101.0], vec![0.0], vec![2.0]));
+    Ok(())
+}
+
 #[test]
 fn forward_agrees_with_reverse() -> Result<()> {
     let f = |x: &[Tensor]| {

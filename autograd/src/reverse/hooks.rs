@@ -175,7 +175,7 @@ fn is_inside(place: &str) -> bool {
     let Some(Ok(rest)) = here.parent().map(|crates| path.strip_prefix(crates)) else { return false };
     let mut parts = rest.iter().filter_map(|part| part.to_str());
     let name = parts.next().unwrap_or_default().trim_start_matches("rushlight-").split('-').next().unwrap_or_default();
-    ["autograd", "tensor", "backend", "nn"].contains(&name) && parts.next() == Some("src")
+    ["autograd", "tensor", "backend", "nn", "vision"].contains(&name) && parts.next() == Some("src")
 }
 
 /// The first place in a backtrace that is not inside: where the user called.

@@ -62,7 +62,7 @@ fn record_whole(level: u32, rule: &dyn Rule, op: &Op, inputs: &mut [Input<'_>]) 
         node.edges.push(edge.cloned());
     }
     let (saves, watched) = (rule.saves(&needs), hooks::watches());
-    let names = |mask: u32, i: usize| i < 32 && mask >> i & 1 == 1;
+    let names = |mask: u32, i: usize| mask >> i.min(31) & 1 == 1;
     if saves != Saves::NONE || watched {
         let saved = node.saved.insert(Mutex::default());
         for (i, x) in inputs.iter().enumerate() {
