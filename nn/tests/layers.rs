@@ -8,8 +8,8 @@ use rushlight_nn::utils::rnn::{
     PaddingSide, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence, unpack_sequence, unpad_sequence,
 };
 use rushlight_nn::{
-    AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, CrossEntropyLoss, Dropout, ELU, Embedding, Flatten, Forward, GELU, GRU, LSTM, LeakyReLU,
-    Linear, Loss, MSELoss, MaxPool2d, Module, NLLLoss, ReLU, Sequential, sequential,
+    AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, CrossEntropyLoss, Dropout, ELU, Embedding, Flatten, Forward, GELU, GRU, LSTM, LSTMCell,
+    LeakyReLU, Linear, Loss, MSELoss, MaxPool2d, Module, NLLLoss, PixelShuffle, ReLU, Sequential, sequential,
 };
 use rushlight_tensor::{DType, LossReduction, Padding, Result, Tensor, manual_seed};
 
@@ -121,6 +121,12 @@ fn what_cannot_be_built_says_why() {
     says(AdaptiveAvgPool2d::new([1, 2, 3]).err(), "output_size");
     says(Linear::builder(2, 2).dtype(DType::I64).build().err(), "int64");
     says(GRU::new(0, 2).err(), "input_size");
+    // Sizes whose products are beyond all numbers.
+    for huge in [usize::MAX, usize::MAX / 2] {
+        assert!(LSTM::new(3, huge).is_err() && LSTMCell::new(3, huge).is_err() && Linear::new(2, huge).is_err());
+        assert!(Conv2d::new(huge, 2, 3).is_err() && Conv2d::new(2, huge, 3).is_err());
+        assert!(PixelShuffle::new(huge).and_then(|p| p.forward(&Tensor::zeros([1, 4, 2, 2], ())?)).is_err());
+    }
     let (x, classes) = (Tensor::zeros([2, 3], ()).unwrap(), Tensor::new([0i64, 1]).unwrap());
     says(NLLLoss::builder().weight(Tensor::ones(2, ()).unwrap()).build().unwrap().forward(&x, &classes).err(), "3 classes");
 }

@@ -59,8 +59,8 @@ fn fans(op: &'static str, shape: &[usize]) -> Result<(f64, f64)> {
     let [out, inputs, kernel @ ..] = shape else {
         return Err(Error::shape(op, format!("wants a tensor of two dimensions or more, got {shape:?}")));
     };
-    let kernel: usize = kernel.iter().product();
-    Ok(((inputs * kernel) as f64, (out * kernel) as f64))
+    let kernel: f64 = kernel.iter().map(|&n| n as f64).product();
+    Ok((*inputs as f64 * kernel, *out as f64 * kernel))
 }
 
 fn options(p: &Parameter) -> Options {

@@ -51,7 +51,7 @@ macro_rules! cells {
             /// If the dtype is not floating point.
             pub fn build(self) -> Result<$module> {
                 let (hidden, options) = (self.hidden_size, (self.dtype, self.device));
-                let rows = $gates * hidden;
+                let rows = hidden.saturating_mul($gates);
                 let draw = |shape: &[usize]| cell_parameter(shape, hidden, options);
                 let (weight_ih, weight_hh) = (draw(&[rows, self.input_size])?, draw(&[rows, hidden])?);
                 let (mut bias_ih, mut bias_hh) = (None, None);

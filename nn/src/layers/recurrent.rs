@@ -78,10 +78,10 @@ impl Settings {
         }
         let bound = 1.0 / (self.hidden_size as f64).sqrt();
         let draw = |shape: &[usize]| Parameter::new(Tensor::uniform(-bound, bound, shape, (self.dtype, self.device))?);
-        let (rows, state) = (self.kind.gates() * self.hidden_size, self.state_size());
+        let (rows, state) = (self.kind.gates().saturating_mul(self.hidden_size), self.state_size());
         let mut parameters = Vec::new();
         for layer in 0..self.num_layers {
-            let input = if layer == 0 { self.input_size } else { state * self.directions() };
+            let input = if layer == 0 { self.input_size } else { state.saturating_mul(self.directions()) };
             for suffix in ["", "_reverse"].into_iter().take(self.directions()) {
                 let mut add = |part: &str, shape: &[usize]| -> Result<()> {
                     parameters.push((format!("{part}_l{layer}{suffix}"), draw(shape)?));

@@ -137,7 +137,13 @@ pub fn pad_packed_sequence(
     }
     let (n, sorted) = (sequence.batch(), sequence.sorted_lengths());
     let places = sequence.unsorted_indices().unwrap_or_else(|| (0..n).collect());
-    let padded = padded(sequence, &places, l, padding_value)?;
+    let mut padded = padded(sequence, &places, longest, padding_value)?;
+    if l > longest {
+        let mut more = padded.shape().to_vec();
+        more[0] = l - longest;
+        let more = Tensor::full(more, padding_value, (padded.dtype(), padded.device()))?;
+        padded = Tensor::cat(&[padded, more], 0)?;
+    }
     let lengths = places.iter().map(|&p| sorted[p]).collect();
     Ok((if batch_first { padded.transpose(0, 1)? } else { padded }, lengths))
 }

@@ -199,14 +199,15 @@ impl Tensor {
     /// If there are fewer than three dimensions or the channels do not divide.
     pub fn pixel_shuffle(&self, factor: usize) -> Result<Tensor> {
         let (lead, c, h, w) = self.image("pixel_shuffle")?;
-        if factor == 0 || c % (factor * factor) != 0 {
+        if factor == 0 || c % factor.saturating_mul(factor) != 0 {
             return Err(Error::shape("pixel_shuffle", format!("{c} channels are no whole number of squares of {factor}")));
         }
         let shape = |tail: &[usize]| [&lead[..], tail].concat();
         let n = lead.len();
         let order: Vec<usize> = (0..n).chain([0, 3, 1, 4, 2].map(|d| n + d)).collect();
-        let split = self.reshape(shape(&[c / (factor * factor), factor, factor, h, w]))?;
-        split.permute(order)?.reshape(shape(&[c / (factor * factor), h * factor, w * factor]))
+        let squares = c / factor.saturating_mul(factor);
+        let split = self.reshape(shape(&[squares, factor, factor, h, w]))?;
+        split.permute(order)?.reshape(shape(&[squares, h.saturating_mul(factor), w.saturating_mul(factor)]))
     }
 
     /// The reverse of [`pixel_shuffle`](Tensor::pixel_shuffle).
@@ -222,7 +223,7 @@ impl Tensor {
         let n = lead.len();
         let order: Vec<usize> = (0..n).chain([0, 2, 4, 1, 3].map(|d| n + d)).collect();
         let split = self.reshape(shape(&[c, h / factor, factor, w / factor, factor]))?;
-        split.permute(order)?.reshape(shape(&[c * factor * factor, h / factor, w / factor]))
+        split.permute(order)?.reshape(shape(&[c.saturating_mul(factor).saturating_mul(factor), h / factor, w / factor]))
     }
 
     /// The leading sizes, channels, height and width of images.
