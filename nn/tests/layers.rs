@@ -9,7 +9,7 @@ use rushlight_nn::utils::rnn::{
 };
 use rushlight_nn::{
     AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, CrossEntropyLoss, Dropout, ELU, Embedding, Flatten, Forward, GELU, GRU, LSTM, LSTMCell,
-    LeakyReLU, Linear, Loss, MSELoss, MaxPool2d, Module, NLLLoss, PixelShuffle, ReLU, Sequential, sequential,
+    LeakyReLU, Linear, Loss, MSELoss, MaxPool2d, Module, NLLLoss, PixelShuffle, ReLU, ReplicationPad1d, Sequential, sequential,
 };
 use rushlight_tensor::{DType, LossReduction, Padding, Result, Tensor, manual_seed};
 
@@ -125,6 +125,7 @@ fn what_cannot_be_built_says_why() {
     for huge in [usize::MAX, usize::MAX / 2] {
         assert!(LSTM::new(3, huge).is_err() && LSTMCell::new(3, huge).is_err() && Linear::new(2, huge).is_err());
         assert!(Conv2d::new(huge, 2, 3).is_err() && Conv2d::new(2, huge, 3).is_err());
+        assert!(ReplicationPad1d::new((huge / 4) as isize).and_then(|p| p.forward(&Tensor::zeros([1, 1, 4], ())?)).is_err());
         assert!(PixelShuffle::new(huge).and_then(|p| p.forward(&Tensor::zeros([1, 4, 2, 2], ())?)).is_err());
     }
     let (x, classes) = (Tensor::zeros([2, 3], ()).unwrap(), Tensor::new([0i64, 1]).unwrap());

@@ -140,8 +140,13 @@ impl Tensor {
             PadMode::Circular => i.rem_euclid(n),
             _ => i.clamp(0, n - 1),
         };
-        let places: Vec<i64> = (-before..n + after).map(|i| place(i) as i64).collect();
-        let len = places.len();
+        // Margins that repeat an element may be of any width.
+        let mut places: Vec<i64> = Vec::new();
+        let len = n.checked_add(before).and_then(|l| l.checked_add(after)).unwrap_or(isize::MAX).max(0) as usize;
+        places.try_reserve_exact(len).map_err(|_| {
+            Error::out_of_memory("pad", format!("margins of {before} and {after} of dimension {dim} of {:?}", self.shape()))
+        })?;
+        places.extend((-before..n + after).map(|i| place(i) as i64));
         self.index_select(dim as isize, &Tensor::from_vec(places, len, self.device())?)
     }
 }
