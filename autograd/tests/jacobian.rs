@@ -333,3 +333,28 @@ fn results_of_all_forms() -> Result<()> {
     close(&grads[0], &rows.mul(2.0)?);
     Ok(())
 }
+
+/// A leaf that is made inside of a transform gets its gradient there; leaves outside would silently get none.
+#[test]
+fn backward_inside_of_a_transform_does_not_leave_out_leaves() -> Result<()> {
+    let x = Tensor::new(3.0f64)?;
+    let inside = |x: &Tensor| {
+        let leaf = x.detach().requires_grad()?;
+        leaf.square()?.backward()?;
+        x.mul(&leaf.grad().expect("it depends on it"))
+    };
+    close(&grad(inside, &x)?, &Tensor::new(6.0f64)?);
+    let outer = Tensor::new(2.0f64)?.requires_grad()?;
+    for on_both in [true, false] {
+        let f = |x: &Tensor| {
+            let leaf = Tensor::new(5.0f64)?.requires_grad()?;
+            leaf.mul(if on_both { &outer } else { &leaf })?.backward()?;
+            x.mul(&leaf.grad().expect("it depends on it"))
+        };
+        match grad(f, &x) {
+            Ok(g) => assert!(!on_both && g.item::<f64>()? == 10.0),
+            Err(e) => assert!(on_both && e.to_string().contains("use `grad` or `vjp`"), "{e}"),
+        }
+    }
+    Ok(())
+}

@@ -83,7 +83,7 @@ pub trait Autograd: Sized {
     /// Accumulates the gradients of this one-element tensor into the leaves that it depends on, and frees the graph.
     ///
     /// # Errors
-    /// If the tensor does not require gradients, has more than one element, or its graph was freed.
+    /// If the tensor does not require gradients, has more than one element, or its graph was freed; inside of a transform if it depends on leaves outside.
     fn backward(&self) -> Result<()>;
 
     /// As [`backward`](Autograd::backward), for a tensor of any shape with the gradient of the final result with respect to it (`None`: a
@@ -226,6 +226,11 @@ impl Autograd for Tensor {
 
     fn backward_with(&self, grad: Option<&Tensor>, options: BackwardOptions) -> Result<()> {
         let root = seed("backward", self, grad, options.create_graph)?;
+        let outer = std::iter::successors(root.0.below(), |trace| trace.below()).any(|trace| node_of(trace).is_some());
+        if outer {
+            let message = "inside of a transform gradients reach the leaves that were made there alone, and the tensor depends on others: use `grad` or `vjp`";
+            return Err(Error::autograd("backward", message));
+        }
         let pass = Pass { retain_graph: options.retain_graph || options.create_graph, create_graph: options.create_graph, wanted: None };
         no_autocast(|| pass.run(vec![root]))?;
         Ok(())
