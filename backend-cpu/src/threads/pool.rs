@@ -1,9 +1,13 @@
 //! The workers of [`par_for`](super::par_for).
 //!
 //! Between two kernels of a model lie a few microseconds, so what counts is how fast workers that were just busy come back. Ours
-//! spin for a while before they sleep. A call offers them seats; whoever has a seat takes tasks from a common counter, and so does the
+//! spin for a while before they sleep. A call offers them seats; whoever has a seat takes tasks, and so does the
 //! caller. Once all tasks have begun the remaining seats are taken back: nobody waits for a worker that sleeps, or
 //! that the system does not let run. There is one job at a time, and no call allocates.
+//!
+//! Each thread has a part of the tasks that is its own, the same one in every call of that many tasks, and helps the others when it is through: what it wrote, and
+//! the weights that it read, are in its cache when it comes back to them. (Taken from one counter, a task's data lay with the other core half of the time. Where
+//! cores do not share a cache an LSTM's step and an encoder took 1.3 and 1.7 times as long.)
 //!
 //! Measured on 2 cores, median us of 4000 calls with two tasks of the given length, at the given pause between calls:
 //!
@@ -38,28 +42,56 @@ const DONE_SPIN: Duration = Duration::from_micros(100);
 /// From here on a spinning thread offers its core to others between two looks.
 const POLITE: Duration = Duration::from_micros(10);
 
+/// Parts into which tasks are divided at most; threads beyond share them.
+const PARTS: usize = 64;
+
+/// The next task of a part. On a cache line of its own, and the one that the processor fetches with it.
+#[repr(align(128))]
+struct Next(AtomicUsize);
+
 /// One call of `par_for`. It lies in the caller's stack; a worker may look at it only while it has a seat.
 struct Job<'a> {
     f: &'a (dyn Fn(usize) + Sync),
     tasks: usize,
-    next: AtomicUsize,
+    parts: usize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-impl Job<'_> {
-    /// Runs tasks until none is left to begin. Keeps the payload of the first panic.
-    fn work(&self) {
+/// The next task of each part of the one job.
+static NEXT: [Next; PARTS] = [const { Next(AtomicUsize::new(0)) }; PARTS];
+
+impl<'a> Job<'a> {
+    /// The caller holds `BUSY`, and publishes the job after this.
+    fn new(threads: usize, tasks: usize, f: &'a (dyn Fn(usize) + Sync)) -> Job<'a> {
+        let job = Job { f, tasks, parts: threads.min(PARTS), panic: Mutex::new(None) };
+        for (part, next) in NEXT[..job.parts].iter().enumerate() {
+            next.0.store(job.first(part), Ordering::Relaxed);
+        }
+        job
+    }
+
+    /// The first task of a part.
+    fn first(&self, part: usize) -> usize {
+        let (size, larger) = (self.tasks / self.parts, self.tasks % self.parts);
+        part * size + part.min(larger)
+    }
+
+    /// Runs tasks until none is left to begin, those of its own part first. Keeps the payload of the first panic.
+    fn work(&self, thread: usize) {
         let run = || {
-            loop {
-                let i = self.next.fetch_add(1, Ordering::Relaxed);
-                if i >= self.tasks {
-                    break;
+            for part in (0..self.parts).map(|i| (thread + i) % self.parts) {
+                let (next, end) = (&NEXT[part].0, self.first(part + 1));
+                // A look before the change: nobody takes the line of a part that is done.
+                while next.load(Ordering::Relaxed) < end {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    if i < end {
+                        (self.f)(i);
+                    }
                 }
-                (self.f)(i);
             }
         };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-            self.next.store(self.tasks, Ordering::Relaxed);
+            NEXT[..self.parts].iter().for_each(|next| next.0.store(self.tasks, Ordering::Relaxed));
             let mut first = lock(&self.panic);
             match *first {
                 None => *first = Some(payload),
@@ -105,7 +137,7 @@ pub(super) fn run(helpers: usize, tasks: usize, f: &(dyn Fn(usize) + Sync)) -> b
         return false;
     }
     hire(helpers);
-    let job = Job { f, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None) };
+    let job = Job::new(helpers + 1, tasks, f);
     // The pointee's lifetime is dropped here. It is kept by `wait_until_all_left` below, which nothing in between can skip:
     // neither `work` nor the pool's own functions unwind.
     GATE.job.store((&raw const job).cast::<Job<'static>>().cast_mut(), Ordering::Relaxed);
@@ -114,7 +146,7 @@ pub(super) fn run(helpers: usize, tasks: usize, f: &(dyn Fn(usize) + Sync)) -> b
     wake(helpers);
 
     INSIDE.set(true);
-    job.work();
+    job.work(0);
     INSIDE.set(false);
 
     wait_until_all_left();
@@ -129,8 +161,8 @@ fn hire(helpers: usize) {
     let mut workers = WORKERS.load(Ordering::Relaxed);
     while workers < helpers.min(ROOM.load(Ordering::Relaxed)) {
         // Where more threads run than there are cores, spinning would only keep the others from working.
-        let spins = workers + 1 < cores();
-        match thread::Builder::new().name(format!("rushlight-{}", workers + 1)).spawn(move || work_forever(spins)) {
+        let (number, spins) = (workers + 1, workers + 1 < cores());
+        match thread::Builder::new().name(format!("rushlight-{number}")).spawn(move || work_forever(number, spins)) {
             Ok(_) => workers += 1,
             Err(_) => ROOM.store(workers, Ordering::Relaxed),
         }
@@ -172,7 +204,7 @@ fn wait_until_all_left() {
     }
 }
 
-fn work_forever(spins: bool) {
+fn work_forever(number: usize, spins: bool) {
     INSIDE.set(true);
     loop {
         let open = || GATE.state.load(Ordering::Relaxed) & FREE_SEATS != 0;
@@ -187,7 +219,7 @@ fn work_forever(spins: bool) {
         // SAFETY: we have a seat. Seats are only given out while the gate leads to a job, and the job's owner leaves it in
         // place until every seat is given back, which we do after the last use of this reference.
         let job = unsafe { &*GATE.job.load(Ordering::Relaxed) };
-        job.work();
+        job.work(number);
         // All tasks have begun, so nobody else need come (else we would ourselves, again and again).
         GATE.state.fetch_and(!FREE_SEATS, Ordering::Relaxed);
         // Release: the caller sees what the tasks wrote.
