@@ -88,7 +88,12 @@ pub fn gradcheck<R: Outputs>(f: impl Fn(&[Tensor]) -> Result<R>, inputs: &[&Tens
         let at = |by: f64| {
             let mut inputs = plain.clone();
             inputs[i] = moved(&plain[i], element, by)?;
-            flat(&f(&inputs)?)
+            let moved = flat(&f(&inputs)?)?;
+            if moved.len() != m {
+                let message = format!("the results have {m} elements, but {} where input {i} was moved by {by}", moved.len());
+                return Err(Error::shape("gradcheck", message));
+            }
+            Ok(moved)
         };
         let (above, below) = (at(options.eps)?, at(-options.eps)?);
         wanted.push(above.iter().zip(&below).map(|(a, b)| (a - b) / (2.0 * options.eps)).collect::<Vec<_>>());

@@ -127,6 +127,8 @@ fn checks_find_mistakes() -> Result<()> {
     let e = gradcheck(f, &[&x, &random(&[3])], options).unwrap_err().to_string();
     assert!(e.contains("d result 1[0, 2] / d input 1[2] is") && e.contains("1 of 49"), "{e}");
     assert!(gradcheck(|x| x[0].argmax(), &[&x], options).unwrap_err().to_string().contains("result 0 is int64"));
+    let grows = |x: &[Tensor]| x[0].narrow(0, 0, if x[0].max()?.item::<f64>()? > 1.0 { 2 } else { 1 });
+    assert!(gradcheck(grows, &[&Tensor::new([0.5f64, 1.0])?], options).unwrap_err().to_string().contains("have 1 elements, but 2"));
     gradgradcheck(|x| Ok((x[0].matmul(&x[1])?, x[0].exp()?)), &[&x, &x.add(0.5)?], options)?;
     assert!(gradcheck(|x| x[0].exp(), &[&Tensor::new([1.0f32])?], options).unwrap_err().to_string().contains("float64"));
     // What was compared is also what the two modes say of each other: <u, J v>.
