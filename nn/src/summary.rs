@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rushlight_autograd::no_grad;
 use rushlight_tensor::{Result, Tensor, count_flops};
 
+use crate::utils::rnn::PackedSequence;
 use crate::walk;
 use crate::{Forward, Module, Parameter, Visitor};
 
@@ -38,9 +39,15 @@ impl Shaped for Tensor {
     }
 }
 
-impl<R> Shaped for (Tensor, R) {
+impl Shaped for PackedSequence {
     fn shape_of(&self) -> Vec<usize> {
-        self.0.shape().to_vec()
+        self.data().shape_of()
+    }
+}
+
+impl<T: Shaped, R> Shaped for (T, R) {
+    fn shape_of(&self) -> Vec<usize> {
+        self.0.shape_of()
     }
 }
 

@@ -181,21 +181,29 @@ fn a_summary_of_recurrent_and_attentive_layers() -> Result<()> {
     #[derive(Module)]
     struct Net {
         rnn: LSTM,
+        packed: LSTM,
         attention: MultiheadAttention,
         encoder: TransformerEncoderLayer,
     }
     impl Forward for Net {
         fn forward(&self, x: &Tensor) -> Result<Tensor> {
+            self.packed.forward_packed(&rushlight_nn::utils::rnn::pack_padded_sequence(x, &[5, 2], false, true)?, None)?;
             let h = self.rnn.forward_with(x, None)?.0;
             self.encoder.forward(&self.attention.forward(&h, &h, &h, Default::default())?.0)
         }
     }
-    let net = Net { rnn: LSTM::new(3, 8)?, attention: MultiheadAttention::new(8, 2)?, encoder: TransformerEncoderLayer::new(8, 2)? };
+    let net = Net {
+        rnn: LSTM::new(3, 8)?,
+        packed: LSTM::new(3, 8)?,
+        attention: MultiheadAttention::new(8, 2)?,
+        encoder: TransformerEncoderLayer::new(8, 2)?,
+    };
     let table = summary(&net, &Tensor::zeros([5, 2, 3], ())?)?;
     let row = |name: &str| table.rows.iter().find(|r| r.name == name).unwrap();
     for name in ["rnn", "attention", "encoder", "encoder.self_attn", "encoder.linear1"] {
         assert_eq!((row(name).calls, row(name).output_shape.as_ref().map(|s| &s[..2])), (1, Some(&[5, 2][..])), "{name}");
     }
+    assert_eq!((row("packed").calls, row("packed").output_shape.as_deref()), (1, Some(&[7, 8][..])));
     // Two products of ten steps with weights of 32 x 3 and 32 x 8.
     assert!(row("rnn").flops.unwrap() >= 2 * 10 * 32 * 11, "{:?}", row("rnn"));
     Ok(())

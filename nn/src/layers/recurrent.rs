@@ -413,8 +413,10 @@ macro_rules! one_state {
             /// If shapes or dtypes do not fit.
             pub fn forward_packed(&self, x: &PackedSequence, h: Option<&Tensor>) -> Result<(PackedSequence, Tensor)> {
                 let given = h.map(std::slice::from_ref);
-                let (y, mut states) = self.0.run_packed(stringify!($module), x, given)?;
-                Ok((y, states.swap_remove(0)))
+                seen(self, || {
+                    let (y, mut states) = self.0.run_packed(stringify!($module), x, given)?;
+                    Ok((y, states.swap_remove(0)))
+                })
             }
         }
     )*};
@@ -441,9 +443,11 @@ impl LSTM {
     /// If shapes or dtypes do not fit.
     pub fn forward_packed(&self, x: &PackedSequence, states: Option<(&Tensor, &Tensor)>) -> Result<(PackedSequence, (Tensor, Tensor))> {
         let given = states.map(|(h, c)| [h.clone(), c.clone()]);
-        let (y, mut states) = self.0.run_packed("LSTM", x, given.as_ref().map(|g| &g[..]))?;
-        let c = states.swap_remove(1);
-        Ok((y, (states.swap_remove(0), c)))
+        seen(self, || {
+            let (y, mut states) = self.0.run_packed("LSTM", x, given.as_ref().map(|g| &g[..]))?;
+            let c = states.swap_remove(1);
+            Ok((y, (states.swap_remove(0), c)))
+        })
     }
 }
 
