@@ -26,6 +26,16 @@ trait Float:
     fn larger(self, other: Self) -> Self;
     /// `self * by + to`, rounded once where that is one instruction, as PyTorch's kernels are compiled.
     fn fused<const FMA: bool>(self, by: Self, to: Self) -> Self;
+    /// `self + weight * (end - self)`, as PyTorch's `lerp` rounds it.
+    #[inline(always)]
+    fn lerp<const FMA: bool>(self, end: Self, weight: Self) -> Self {
+        weight.fused::<FMA>(end - self, self)
+    }
+    /// `self + weight * x * x`, as PyTorch's `addcmul` rounds it.
+    #[inline(always)]
+    fn add_square<const FMA: bool>(self, x: Self, weight: Self) -> Self {
+        (weight * x).fused::<FMA>(x, self)
+    }
 }
 
 macro_rules! float {
@@ -210,7 +220,7 @@ impl<T: Float> AdamNumbers<T> {
     /// The value, and the new means of the gradient and of its square.
     #[inline(always)]
     fn moments<const FMA: bool>(&self, p: T, g: T, m: T, v: T) -> (T, T, T) {
-        (p, self.weight.fused::<FMA>(g - m, m), (self.rest2 * g).fused::<FMA>(g, v * self.beta2))
+        (p, m.lerp::<FMA>(g, self.weight), (v * self.beta2).add_square::<FMA>(g, self.rest2))
     }
 
     #[inline(always)]

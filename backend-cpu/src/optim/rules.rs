@@ -48,8 +48,8 @@ fn prepared<T: Float, const FMA: bool>(o: &Gradient, g: T, p: &mut T) -> T {
 /// The running means of the gradient and of its square.
 #[inline(always)]
 fn means<T: Float, const FMA: bool>(betas: (f64, f64), g: T, m: &mut T, v: &mut T) {
-    *m = T::of(1.0 - betas.0).fused::<FMA>(g - *m, *m);
-    *v = (T::of(1.0 - betas.1) * g).fused::<FMA>(g, *v * T::of(betas.1));
+    *m = m.lerp::<FMA>(g, T::of(1.0 - betas.0));
+    *v = (*v * T::of(betas.1)).add_square::<FMA>(g, T::of(1.0 - betas.1));
 }
 
 #[inline(always)]
@@ -80,7 +80,7 @@ fn adamax<T: Float, const FMA: bool>(s: &AdamaxStep, value: &mut [T], gradient: 
     let (weight, beta2, eps, size) = (T::of(1.0 - s.betas.0), T::of(s.betas.1), T::of(s.eps), T::of(s.size));
     for ((p, &g), (m, u)) in value.iter_mut().zip(gradient).zip(mean.iter_mut().zip(largest)) {
         let g = prepared::<T, FMA>(&s.gradient, g, p);
-        *m = weight.fused::<FMA>(g - *m, *m);
+        *m = m.lerp::<FMA>(g, weight);
         let magnitude = (if g < T::of(0.0) { -g } else { g }) + eps;
         *u = magnitude.larger(*u * beta2);
         *p = *p - size * *m / *u;
@@ -102,9 +102,9 @@ fn adadelta<T: Float, const FMA: bool>(s: &AdadeltaStep, value: &mut [T], gradie
     let (lr, rho, rest, eps) = (T::of(s.lr), T::of(s.rho), T::of(1.0 - s.rho), T::of(s.eps));
     for ((p, &g), (v, d)) in value.iter_mut().zip(gradient).zip(square.iter_mut().zip(changes)) {
         let g = prepared::<T, FMA>(&s.gradient, g, p);
-        *v = (rest * g).fused::<FMA>(g, *v * rho);
+        *v = (*v * rho).add_square::<FMA>(g, rest);
         let change = (*d + eps).root() / (*v + eps).root() * g;
-        *d = (rest * change).fused::<FMA>(change, *d * rho);
+        *d = (*d * rho).add_square::<FMA>(change, rest);
         *p = (-lr).fused::<FMA>(change, *p);
     }
 }
@@ -122,10 +122,10 @@ fn rmsprop<T: Float, const FMA: bool>(
     let momentum = T::of(s.momentum);
     for (i, ((p, &g), v)) in value.iter_mut().zip(gradient).zip(square).enumerate() {
         let g = prepared::<T, FMA>(&s.gradient, g, p);
-        *v = (rest * g).fused::<FMA>(g, *v * alpha);
+        *v = (*v * alpha).add_square::<FMA>(g, rest);
         let mut variance = *v;
         if let Some(m) = mean.get_mut(i) {
-            *m = rest.fused::<FMA>(g - *m, *m);
+            *m = m.lerp::<FMA>(g, rest);
             variance = (-*m).fused::<FMA>(*m, variance);
         }
         let root = variance.root() + eps;

@@ -170,7 +170,37 @@ impl Stack {
         sizes.into_iter().enumerate().map(one).collect()
     }
 
-    /// The outputs and the last states, each `[layers * directions, n, size]`.
+    /// Goes through the layers: `one` runs a direction of a layer over what `prepared` makes of its input. The outputs of the last layer, and the last states of all,
+    /// each `[layers * directions, n, size]`.
+    fn layers(
+        &self,
+        mut x: Tensor,
+        first: &[Tensor],
+        prepared: impl Fn(&Tensor) -> Result<Tensor>,
+        one: impl Fn(&Tensor, &[Tensor], &RnnWeights, bool) -> Result<(Tensor, Vec<Tensor>)>,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
+        let s = &self.settings;
+        let mut last: Vec<Vec<Tensor>> = vec![Vec::new(); first.len()];
+        for layer in 0..s.num_layers {
+            let steps = prepared(&x)?;
+            let mut outputs = Vec::with_capacity(2);
+            for direction in 0..s.directions() {
+                let number = layer * s.directions() + direction;
+                let states = first.iter().map(|t| t.select(0, number as isize)).collect::<Result<Vec<_>>>()?;
+                let (y, states) = one(&steps, &states, &self.weights(number)?, direction == 1)?;
+                outputs.push(y);
+                last.iter_mut().zip(states).for_each(|(all, state)| all.push(state));
+            }
+            x = if outputs.len() == 1 { outputs.swap_remove(0) } else { Tensor::cat(&outputs, -1)? };
+            if s.dropout > 0.0 && layer + 1 < s.num_layers {
+                x = dropout(&x, s.dropout, self.mode.is_training())?;
+            }
+        }
+        let states = last.iter().map(|all| Tensor::stack(all, 0)).collect::<Result<Vec<_>>>()?;
+        Ok((x, states))
+    }
+
+    /// The outputs and the last states.
     fn run(&self, name: &'static str, x: &Tensor, given: Option<&[Tensor]>) -> Result<(Tensor, Vec<Tensor>)> {
         let s = &self.settings;
         let alone = x.dim() == 2;
@@ -181,29 +211,15 @@ impl Stack {
                 format!("wants an input of shape {order}{}] or [l, {}], got {:?}", s.input_size, s.input_size, x.shape()),
             ));
         }
-        let mut x = match (alone, s.batch_first) {
+        let x = match (alone, s.batch_first) {
             (true, _) => x.unsqueeze(1)?,
             // Step by step, once for all that read it.
             (false, true) => x.transpose(0, 1)?.contiguous()?,
             (false, false) => x.clone(),
         };
         let first = self.states(name, &x, x.shape()[1], given, alone)?;
-        let mut last: Vec<Vec<Tensor>> = vec![Vec::new(); first.len()];
-        for layer in 0..s.num_layers {
-            let mut outputs = Vec::with_capacity(2);
-            for direction in 0..s.directions() {
-                let number = layer * s.directions() + direction;
-                let states = first.iter().map(|t| t.select(0, number as isize)).collect::<Result<Vec<_>>>()?;
-                let (y, states) = rnn_layer(s.kind, &x, &states, &self.weights(number)?, direction == 1)?;
-                outputs.push(y);
-                last.iter_mut().zip(states).for_each(|(all, state)| all.push(state));
-            }
-            x = if outputs.len() == 1 { outputs.swap_remove(0) } else { Tensor::cat(&outputs, -1)? };
-            if s.dropout > 0.0 && layer + 1 < s.num_layers {
-                x = dropout(&x, s.dropout, self.mode.is_training())?;
-            }
-        }
-        let mut states = last.iter().map(|all| Tensor::stack(all, 0)).collect::<Result<Vec<_>>>()?;
+        let (mut x, mut states) =
+            self.layers(x, &first, |x| Ok(x.clone()), |x, states, weights, reverse| rnn_layer(s.kind, x, states, weights, reverse))?;
         if alone {
             x = x.squeeze_dim(1)?;
             states = states.iter().map(|t| t.squeeze_dim(1)).collect::<Result<_>>()?;
@@ -220,37 +236,22 @@ impl Stack {
             let (wanted, got) = (s.input_size, x.data().shape());
             return Err(Error::shape(name, format!("wants packed steps of {wanted} elements, got steps of shape {got:?}")));
         }
-        let (n, lengths, device) = (x.batch(), x.sorted_lengths(), x.data().device());
+        let (n, lengths) = (x.batch(), x.sorted_lengths());
         let in_order =
-            |states: Vec<Tensor>, order: Option<&[usize]>| states.iter().map(|t| permuted(t, 1, order, device)).collect::<Result<Vec<_>>>();
+            |states: Vec<Tensor>, order: Option<&[usize]>| states.iter().map(|t| permuted(t, 1, order)).collect::<Result<Vec<_>>>();
         let first = in_order(self.states(name, x.data(), n, given, false)?, x.sorted_indices())?;
         let (places, l): (Vec<usize>, usize) = ((0..n).collect(), x.batch_sizes().len());
-        let mut last: Vec<Vec<Tensor>> = vec![Vec::new(); first.len()];
-        let mut packed = x.clone();
-        for layer in 0..s.num_layers {
-            let steps = padded(&packed, &places, l, 0.0)?;
-            // Backwards is forwards over the sequences turned around.
-            let turn = |x: &Tensor| rows(&flat(x)?, turned(&lengths, l));
-            let mut outputs = Vec::with_capacity(2);
-            for direction in 0..s.directions() {
-                let number = layer * s.directions() + direction;
-                let states = first.iter().map(|t| t.select(0, number as isize)).collect::<Result<Vec<_>>>()?;
-                let steps = if direction == 1 { turn(&steps)?.reshape(steps.shape())? } else { steps.clone() };
-                let all = rnn_layer_states(s.kind, &steps, &states, &self.weights(number)?)?;
-                for (last, all) in last.iter_mut().zip(&all) {
-                    last.push(rows(&flat(all)?, last_rows(&lengths))?);
-                }
-                let y = if direction == 1 { turn(&all[0])? } else { flat(&all[0])? };
-                outputs.push(rows(&y, packed_rows(x.batch_sizes(), n))?);
-            }
-            let mut y = if outputs.len() == 1 { outputs.swap_remove(0) } else { Tensor::cat(&outputs, -1)? };
-            if s.dropout > 0.0 && layer + 1 < s.num_layers {
-                y = dropout(&y, s.dropout, self.mode.is_training())?;
-            }
-            packed = packed.with_data(y);
-        }
-        let states = last.iter().map(|all| Tensor::stack(all, 0)).collect::<Result<Vec<_>>>()?;
-        Ok((packed, in_order(states, x.unsorted_indices().as_deref())?))
+        // Backwards is forwards over the sequences turned around.
+        let turn = |x: &Tensor| rows(&flat(x)?, turned(&lengths, l));
+        let one = |steps: &Tensor, states: &[Tensor], weights: &RnnWeights, reverse: bool| {
+            let steps = if reverse { turn(steps)?.reshape(steps.shape())? } else { steps.clone() };
+            let all = rnn_layer_states(s.kind, &steps, states, weights)?;
+            let last = all.iter().map(|all| rows(&flat(all)?, last_rows(&lengths))).collect::<Result<Vec<_>>>()?;
+            let y = if reverse { turn(&all[0])? } else { flat(&all[0])? };
+            Ok((rows(&y, packed_rows(x.batch_sizes(), n))?, last))
+        };
+        let (y, states) = self.layers(x.data().clone(), &first, |data| padded(&x.with_data(data.clone()), &places, l, 0.0), one)?;
+        Ok((x.with_data(y), in_order(states, x.unsorted_indices().as_deref())?))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sequences of different lengths in one batch: `torch.nn.utils.rnn`.
 
-use rushlight_tensor::{Device, Error, Result, Tensor};
+use rushlight_tensor::{Error, Result, Tensor};
 
 /// The steps of several sequences without padding: first the first steps of all, then the second steps of those that have one, and so on, the longest sequence first.
 /// [`RNN`](crate::RNN), [`GRU`](crate::GRU) and [`LSTM`](crate::LSTM) take it by `forward_packed`.
@@ -67,11 +67,16 @@ impl PackedSequence {
     }
 }
 
-/// Rows of a tensor by their numbers.
-pub(crate) fn rows(x: &Tensor, numbers: impl IntoIterator<Item = usize>) -> Result<Tensor> {
+/// Parts of a tensor along a dimension, by their numbers.
+fn picked(x: &Tensor, dim: isize, numbers: impl IntoIterator<Item = usize>) -> Result<Tensor> {
     let numbers: Vec<i64> = numbers.into_iter().map(|i| i as i64).collect();
     let n = numbers.len();
-    x.index_select(0, &Tensor::from_vec(numbers, n, x.device())?)
+    x.index_select(dim, &Tensor::from_vec(numbers, n, x.device())?)
+}
+
+/// Rows of a tensor by their numbers.
+pub(crate) fn rows(x: &Tensor, numbers: impl IntoIterator<Item = usize>) -> Result<Tensor> {
+    picked(x, 0, numbers)
 }
 
 /// The steps of `[l, n, ..]` as rows.
@@ -248,9 +253,6 @@ pub(crate) fn last_rows(lengths: &[usize]) -> impl Iterator<Item = usize> {
 }
 
 /// Sequences along `dim` in another order; as they are without one.
-pub(crate) fn permuted(x: &Tensor, dim: isize, order: Option<&[usize]>, device: Device) -> Result<Tensor> {
-    let Some(order) = order else { return Ok(x.clone()) };
-    let order: Vec<i64> = order.iter().map(|&i| i as i64).collect();
-    let n = order.len();
-    x.index_select(dim, &Tensor::from_vec(order, n, device)?)
+pub(crate) fn permuted(x: &Tensor, dim: isize, order: Option<&[usize]>) -> Result<Tensor> {
+    order.map_or_else(|| Ok(x.clone()), |order| picked(x, dim, order.iter().copied()))
 }
